@@ -1,0 +1,199 @@
+"""
+What a client is told when no candidate answered.
+
+What must not live here: a wire's encoding. Source: FAULTS ruling 5 and row 58. An upstream's 401, 402 or 403 is
+never the client's status: it would say that *their* key is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everup.policy.faults import RULES
+from everup.policy.step import Stop, Why
+from everup.policy.trail import tell_fault
+from everup.shapes.failure import Failure
+from everup.shapes.fault import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from everup.shapes.attempt import AttemptRecord
+    from everup.shapes.route import Plan
+
+SHOULD_RETRY_WITHIN_S = 60.0
+
+REFUSALS = frozenset(
+    {
+        FaultKind.BAD_REQUEST,
+        FaultKind.UNSUPPORTED,
+        FaultKind.FOREIGN_REASONING,
+        FaultKind.CONTEXT_OVERFLOW,
+        FaultKind.TOO_LARGE,
+        FaultKind.CONTENT_FILTER,
+    }
+)
+RATE_LIMITS = frozenset({FaultKind.RATE_LIMIT, FaultKind.RATE_TOO_LARGE, FaultKind.CONCURRENCY})
+KIND_OF_STATUS = {400: "invalid_request", 404: "not_found", 413: "invalid_request", 429: "rate_limit", 504: "timeout"}
+
+ADVICE = {
+    FaultKind.AUTH: "its key was refused: check the key and start everup again",
+    FaultKind.BILLING: "its account has no credit: top it up",
+    FaultKind.NO_CREDENTIAL: "its key is missing",
+}
+
+
+def make_failure(
+    plan: Plan, records: Sequence[AttemptRecord], stop: Stop, *, now_mono_s: float, trail: str, kept_out: Sequence[str]
+) -> Failure:
+    """
+    Return the one error of a request that nothing answered.
+
+    `kept_out` are ready sentences about candidates that were not tried ("openai/x: cooling ...").
+    """
+    faults = [record.fault for record in records if record.fault is not None]
+    lines = [line_of(record) for record in records if record.fault is not None]
+    lines += [f"{skip.name}: left out, {skip.reason}" for skip in plan.skipped]
+    lines += kept_out
+    if not plan.candidates:
+        return nothing_able(plan, tuple(lines), trail)
+    if not faults:
+        return nothing_sent(plan, stop, tuple(lines), now_mono_s=now_mono_s, trail=trail)
+    refusal = refused(faults, stop)
+    if refusal is not None:
+        return told_refusal(refusal, tuple(lines), trail)
+    status, code = status_of(plan, faults, stop)
+    hints = [fault.retry_after_s for fault in faults if fault.retry_after_s is not None]
+    return Failure(
+        status=status,
+        kind=KIND_OF_STATUS.get(status, "unavailable"),
+        code=code,
+        message=headline(plan, stop, len(faults)),
+        lines=tuple(lines),
+        retry_after_s=min(hints) if status == 429 and hints else None,
+        trail=trail,
+    )
+
+
+def status_of(plan: Plan, faults: Sequence[Fault], stop: Stop) -> tuple[int, str]:
+    """
+    Return the client's status and code for attempts that all failed.
+
+    None of them a refusal of the request.
+    """
+    if stop.why is Why.DEADLINE:
+        return 504, "deadline_exceeded"
+    if all(fault.kind in RATE_LIMITS for fault in faults):
+        return 429, "rate_limit_exceeded"
+    if plan.route.is_asked_by_name and all(fault.kind is FaultKind.MODEL_NOT_FOUND for fault in faults):
+        return 404, "model_not_found"
+    return 503, "all_candidates_failed"
+
+
+def refused(faults: Sequence[Fault], stop: Stop) -> Fault | None:
+    """
+    Return the refusal that is the client's answer.
+
+    The one that ended the walk, or the first if all refused.
+    A request that one candidate finds malformed and another could not be asked about stays a 503.
+    """
+    if stop.why is Why.REFUSED and faults[-1].kind in REFUSALS:
+        return faults[-1]
+    if all(fault.kind in REFUSALS for fault in faults):
+        return faults[0]
+    return None
+
+
+def told_refusal(fault: Fault, lines: tuple[str, ...], trail: str) -> Failure:
+    """
+    Return a provider's own refusal of the request.
+
+    In its own words and with its own status.
+    """
+    allowed = RULES[fault.kind].client_status
+    status = fault.status if fault.status in {400, 413, 422} else allowed
+    return Failure(
+        status=status,
+        kind=KIND_OF_STATUS.get(status, "invalid_request"),
+        code=fault.code or str(fault.kind),
+        message=fault.message or "The provider refused the request.",
+        lines=lines if len(lines) > 1 else (),
+        trail=trail,
+    )
+
+
+def nothing_able(plan: Plan, lines: tuple[str, ...], trail: str) -> Failure:
+    """
+    Return the error of a route without a candidate.
+
+    Nothing configured, or nothing that can do what was asked.
+    """
+    if not plan.skipped:
+        return Failure(
+            status=503,
+            kind="unavailable",
+            code="no_candidate",
+            message=f"The route {plan.route.name!r} has no model yet.",
+            hint="Set a provider's key (for example OPENAI_API_KEY), start a local server such as Ollama, "
+            "or run `everup local get`; everup picks it up.",
+            trail=trail,
+        )
+    if all(skip.reason.startswith("window ") for skip in plan.skipped):
+        return Failure(
+            status=400,
+            kind="invalid_request",
+            code="context_length_exceeded",
+            message="The prompt is longer than the window of every model of this route.",
+            lines=lines,
+            trail=trail,
+        )
+    return Failure(
+        status=503,
+        kind="unavailable",
+        code="no_capable_candidate",
+        message=f"No model of the route {plan.route.name!r} can do what this request needs.",
+        hint="Add a model that can to the route.",
+        lines=lines,
+        trail=trail,
+    )
+
+
+def nothing_sent(plan: Plan, stop: Stop, lines: tuple[str, ...], *, now_mono_s: float, trail: str) -> Failure:
+    """
+    Return the error of a request that was not sent to anyone.
+
+    All are kept out, or the time was up first.
+    """
+    in_s = max(stop.until_mono_s - now_mono_s, 0.0)
+    is_limited = stop.why is Why.RETRY_LATER and stop.until_mono_s >= plan.deadline_mono_s
+    status = 504 if stop.why is Why.DEADLINE else 429 if is_limited else 503
+    is_soon = stop.why is Why.RETRY_LATER and in_s <= SHOULD_RETRY_WITHIN_S
+    return Failure(
+        status=status,
+        kind=KIND_OF_STATUS.get(status, "unavailable"),
+        code={504: "deadline_exceeded", 429: "rate_limit_exceeded"}.get(status, "all_candidates_cooling"),
+        message="Every candidate is kept out for now; nothing was sent.",
+        lines=lines,
+        retry_after_s=in_s if stop.why is Why.RETRY_LATER else None,
+        should_retry=is_soon,
+        trail=trail,
+    )
+
+
+def headline(plan: Plan, stop: Stop, attempts: int) -> str:
+    """Return the first sentence of a total failure."""
+    tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    if stop.why is Why.DEADLINE:
+        return f"The deadline ended the request after {tries} on route {plan.route.name!r}."
+    return f"No candidate of route {plan.route.name!r} answered ({tries})."
+
+
+def line_of(record: AttemptRecord) -> str:
+    """Return one candidate with its cause, as a person reads it."""
+    fault = record.fault
+    if fault is None:
+        return f"{record.candidate}: answered"
+    who = record.candidate if record.profile in {"", "default"} else f"{record.candidate} ({record.profile})"
+    advice = ADVICE.get(fault.kind, "")
+    words = "; ".join(each for each in (fault.message, advice) if each)
+    return f"{who}: {tell_fault(fault)}{': ' if words else ''}{words}"

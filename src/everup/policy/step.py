@@ -1,0 +1,313 @@
+"""
+The walk through a plan: after what happened so far, what comes next.
+
+What must not live here: doing it (see `engine.run`). Pure: the plan, what was tried, what the candidates are
+good for and the time go in; one step comes out. Source: FAULTS rulings 3, 4, 6 and 7, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from everup.policy.cooldown import Readiness, State
+from everup.policy.faults import RULES
+from everup.shapes.fault import Fault, FaultKind, Next, Scope
+from everup.shapes.route import Candidate, Plan
+
+if TYPE_CHECKING:
+    from everup.shapes.limits import Limits
+
+Readinesses = Callable[[Candidate], Readiness]
+
+
+class Tried(Struct, frozen=True):
+    """One attempt so far: the candidate's place in the plan and how it failed."""
+
+    index: int
+    fault: Fault
+
+
+class Try(Struct, frozen=True, kw_only=True):
+    """
+    Attempt this candidate, after a pause.
+
+    `is_fresh` asks for a new connection, `is_clean` for the repair of 1a.
+    """
+
+    index: int
+    pause_s: float = 0.0
+    is_jittered: bool = False
+    is_fresh: bool = False
+    is_clean: bool = False
+    is_probe: bool = False
+
+
+class Wait(Struct, frozen=True):
+    """Wait until this instant or until something recovers, then ask again."""
+
+    until_mono_s: float
+
+
+class Why(StrEnum):
+    """Why a walk ends without an answer."""
+
+    NONE_LEFT = "none_left"
+    REFUSED = "refused"
+    DEADLINE = "deadline"
+    ATTEMPTS = "attempts"
+    RETRY_LATER = "retry_later"
+    """Nothing was sent: every candidate is kept out until after the deadline, or was probed just now."""
+
+
+class Stop(Struct, frozen=True):
+    """
+    End the walk; `until_mono_s` is when trying again makes sense.
+
+    0 where nothing is known.
+    """
+
+    why: Why
+    until_mono_s: float = 0.0
+
+
+Step = Try | Wait | Stop
+
+UNSENT_WAITS = frozenset({State.COOLING, State.PROBING})
+
+
+def next_step(
+    plan: Plan,
+    tried: Sequence[Tried],
+    readiness: Readinesses,
+    limits: Limits,
+    *,
+    now_mono_s: float,
+    waited_s: float,
+) -> Step:
+    """
+    Return the next step of a request.
+
+    `waited_s` is what this request has spent in `Wait`s; it bounds them (ruling 6).
+    """
+    if now_mono_s >= plan.deadline_mono_s or (tried and tried[-1].fault.kind is FaultKind.DEADLINE):
+        return Stop(Why.DEADLINE)
+    if tried and RULES[tried[-1].fault.kind].path[0] is Next.CLIENT:
+        return Stop(Why.REFUSED)
+    counted = sum(1 for each in tried if RULES[each.fault.kind].is_counted)
+    if tried and counted >= plan.attempts_max:
+        return Stop(Why.ATTEMPTS)
+    same = same_again(plan, tried)
+    if same is not None and now_mono_s + same.pause_s < plan.deadline_mono_s:
+        return same
+    left = [each for each in plan.candidates if is_open(each, plan, tried)]
+    states = [(each, readiness(each)) for each in left]
+    ready = first_ready(states)
+    patient = patience(plan, tried, ready)
+    if patient is not None:
+        return patient
+    return (
+        ready
+        or kept_out(states, plan, limits, now_mono_s=now_mono_s, waited_s=waited_s)
+        or once_more(plan, tried, limits, now_mono_s=now_mono_s)
+        or give_up(plan, tried, states, limits, now_mono_s=now_mono_s)
+    )
+
+
+def has_other_ready(plan: Plan, tried: Sequence[Tried], index: int, readiness: Readinesses) -> bool:
+    """
+    Return whether a soft clock may end the attempt `index`.
+
+    Another candidate could begin at once.
+    """
+    counted = 1 + sum(1 for each in tried if RULES[each.fault.kind].is_counted)
+    if counted >= plan.attempts_max:
+        return False
+    mine = plan.candidates[index]
+    return any(
+        each.index != index
+        and (each.provider.name, each.model.ref) != (mine.provider.name, mine.model.ref)
+        and is_open(each, plan, tried)
+        and readiness(each).state in {State.READY, State.PROBE}
+        for each in plan.candidates
+    )
+
+
+def same_again(plan: Plan, tried: Sequence[Tried]) -> Try | None:
+    """
+    Return another attempt of the candidate that just failed.
+
+    Where its row asks for one first.
+    """
+    if not tried:
+        return None
+    last = tried[-1]
+    rule = RULES[last.fault.kind]
+    if rule.path[0] is not Next.SAME:
+        return None
+    if last.fault.kind is FaultKind.LOADING and not plan.candidates[last.index].provider.is_local:
+        return None
+    times = sum(1 for each in tried if each.index == last.index and each.fault.kind is last.fault.kind)
+    if times > rule.same_max:
+        return None
+    return Try(
+        index=last.index,
+        pause_s=rule.wait_s,
+        is_jittered=rule.is_jittered,
+        is_fresh=last.fault.kind in {FaultKind.STALE, FaultKind.MISDIRECTED},
+        is_clean=last.fault.kind is FaultKind.FOREIGN_REASONING or was_cleaned(tried, last.index),
+    )
+
+
+def was_cleaned(tried: Sequence[Tried], index: int) -> bool:
+    """
+    Return whether this candidate already refused foreign reasoning.
+
+    So that it is sent clean from then on.
+    """
+    return any(each.index == index and each.fault.kind is FaultKind.FOREIGN_REASONING for each in tried)
+
+
+def is_open(candidate: Candidate, plan: Plan, tried: Sequence[Tried]) -> bool:
+    """
+    Return whether a candidate has not been tried.
+
+    And nothing tried makes it pointless.
+    """
+    for each in tried:
+        if each.index == candidate.index:
+            return False
+        if is_pointless(candidate, plan.candidates[each.index], each.fault):
+            return False
+    return True
+
+
+def is_pointless(candidate: Candidate, failed: Candidate, fault: Fault) -> bool:
+    """Return whether another one's fault says that this one would fail too."""
+    if fault.kind is FaultKind.CONTEXT_OVERFLOW:
+        window, small = candidate.model.context_tokens_max, failed.model.context_tokens_max
+        if window is not None and small is not None and window <= small:
+            return True
+    if candidate.provider.name != failed.provider.name:
+        return False
+    path = RULES[fault.kind].path
+    if fault.scope is Scope.ENDPOINT:
+        return True
+    if fault.scope is Scope.PROFILE and candidate.profile.id == failed.profile.id:
+        return True
+    return candidate.model.ref == failed.model.ref and Next.PROFILE not in path
+
+
+def first_ready(states: Sequence[tuple[Candidate, Readiness]]) -> Try | None:
+    """Return an attempt of the first candidate that is ready or due to be probed."""
+    for candidate, readiness in states:
+        if readiness.state is State.READY:
+            return Try(index=candidate.index)
+        if readiness.state is State.PROBE:
+            return Try(index=candidate.index, is_probe=True)
+    return None
+
+
+def patience(plan: Plan, tried: Sequence[Tried], ready: Try | None) -> Try | None:
+    """
+    Return a short wait for the route's first model before it is left, once.
+
+    Ruling 3.
+    """
+    if not tried or not plan.candidates:
+        return None
+    last, first = tried[-1], plan.candidates[0].model.ref
+    hint_s = last.fault.retry_after_s
+    mine = plan.candidates[last.index]
+    if hint_s is None or hint_s > plan.patience_s or mine.model.ref != first:
+        return None
+    if last.fault.kind is FaultKind.BILLING or tries_of(tried, last.index) > 1:
+        return None
+    if ready is not None and plan.candidates[ready.index].model.ref == first:
+        return None
+    return Try(index=last.index, pause_s=hint_s)
+
+
+def tries_of(tried: Sequence[Tried], index: int) -> int:
+    """Return how often a candidate was tried."""
+    return sum(1 for each in tried if each.index == index)
+
+
+def kept_out(
+    states: Sequence[tuple[Candidate, Readiness]],
+    plan: Plan,
+    limits: Limits,
+    *,
+    now_mono_s: float,
+    waited_s: float,
+) -> Step | None:
+    """
+    Return a wait for the soonest untried candidate, or one try of the least bad.
+
+    Ruling 6.
+    """
+    patience_left_s = min(limits.cooldown_wait_s - waited_s, plan.deadline_mono_s - now_mono_s)
+    cooling = [(each, state) for each, state in states if state.state is State.COOLING]
+    soonest = min((state.until_mono_s for _, state in cooling), default=None)
+    if soonest is not None and soonest - now_mono_s <= patience_left_s:
+        return Wait(soonest)
+    if any(state.state is State.PROBING for _, state in states):
+        wait_s = min(limits.probe_wait_s - waited_s, plan.deadline_mono_s - now_mono_s)
+        if wait_s > 0:
+            return Wait(now_mono_s + wait_s)
+    within = [
+        (each, state) for each, state in cooling if not state.is_explicit or state.until_mono_s < plan.deadline_mono_s
+    ]
+    if within:
+        least_bad = min(within, key=lambda pair: pair[1].until_mono_s)[0]
+        return Try(index=least_bad.index, is_probe=True)
+    for candidate, state in states:
+        is_due = now_mono_s - state.probed_mono_s >= limits.blocked_probe_every_s
+        if state.state is State.BLOCKED and is_due:
+            return Try(index=candidate.index, is_probe=True)
+    return None
+
+
+def once_more(plan: Plan, tried: Sequence[Tried], limits: Limits, *, now_mono_s: float) -> Try | None:
+    """
+    Return a second attempt of a candidate that may have been billed.
+
+    Or whose rate limit is about to end.
+    Ambiguous ones get one on a new connection when nobody else is left (ruling 4); a Retry-After within
+    the cooldown wait is waited for (row 16).
+    """
+    left_s = plan.deadline_mono_s - now_mono_s
+    for each in tried:
+        if tries_of(tried, each.index) > 1:
+            continue
+        if each.fault.possibly_billed and each.fault.kind is not FaultKind.SUPERSEDED:
+            return Try(index=each.index, is_fresh=True)
+        hint_s = each.fault.retry_after_s
+        if each.fault.kind is FaultKind.BILLING or hint_s is None:
+            continue
+        if hint_s <= limits.cooldown_wait_s and hint_s < left_s:
+            return Try(index=each.index, pause_s=hint_s)
+    return None
+
+
+def give_up(
+    plan: Plan,
+    tried: Sequence[Tried],
+    states: Sequence[tuple[Candidate, Readiness]],
+    limits: Limits,
+    *,
+    now_mono_s: float,
+) -> Stop:
+    """Return the end of the walk, with the soonest recovery where nothing was sent."""
+    if tried or not plan.candidates:
+        return Stop(Why.NONE_LEFT)
+    soonest = [
+        max(state.probed_mono_s + limits.blocked_probe_every_s, now_mono_s)
+        if state.state is State.BLOCKED
+        else state.until_mono_s
+        for _, state in states
+    ]
+    return Stop(Why.RETRY_LATER, min(soonest, default=0.0))

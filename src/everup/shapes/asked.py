@@ -1,0 +1,33 @@
+"""
+What a client asked, as far as routing needs it.
+
+What must not live here: parsing (see `wires/<name>/request_in`). The body's fields stay as raw JSON, so that
+what the house does not understand passes through unchanged.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from everup.shapes.route import Needs
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """
+    One request: the model asked for, whether streamed, what it needs.
+
+    And its raw top-level fields.
+    """
+
+    model: str
+    is_stream: bool
+    wants_usage: bool
+    """Whether the client itself asked for the usage chunk of a stream."""
+    needs: Needs
+    fields: dict[str, msgspec.Raw]
+    body_bytes: int = 0
+
+    def __repr__(self) -> str:
+        """Return model and size only: message text is never logged."""
+        return f"Asked(model={self.model!r}, is_stream={self.is_stream}, body_bytes={self.body_bytes})"
