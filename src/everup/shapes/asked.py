@@ -27,6 +27,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     needs: Needs
     fields: dict[str, msgspec.Raw]
     body_bytes: int = 0
+    is_plain: bool = False
+    """Whether the messages hold nothing but text, images and tool calls: no reasoning part to look for."""
 
     def __repr__(self) -> str:
         """Return model and size only: message text is never logged."""

@@ -71,3 +71,5 @@ class Reply(Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     fault: Fault | None = None
     model: str = ""
+    minted: tuple[str, ...] = ()
+    """Signatures of reasoning parts in it (ruling 8, 1a); bounded."""

@@ -1,0 +1,88 @@
+"""
+What a first run found, as a document of the same shape as the config file.
+
+What must not live here: looking for anything (see `local`, `catalogue`). Goes through the same `build` as a file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from everup.config.parse import Loaded, load_document
+from everup.config.problem import Report
+from everup.config.words import read_ref
+
+if TYPE_CHECKING:
+    from everup.config.schema import Table
+    from everup.shapes.found import Found, FoundProvider
+
+SOURCE = "found on this machine"
+VARIABLE = "EVERUP_MODEL"
+
+
+def load_found(found: Found, override_model: str = "") -> Loaded:
+    """
+    Return what was found as a snapshot.
+
+    An `EVERUP_MODEL` that cannot be placed is warned of, not obeyed.
+    """
+    report = Report(SOURCE)
+    if override_model and place(found, override_model) is None:
+        report.warn((), f"{VARIABLE} is left aside: {misplaced(found)}")
+    return load_document(compose(found, override_model), report)
+
+
+def compose(found: Found, override_model: str = "") -> Table:
+    """Return the document: providers, the route `default`, maybe `local`."""
+    providers: Table = {provider.name: provider_table(provider) for provider in found.providers}
+    chain = [f"{provider.name}/{provider.model}" for provider in preferred(found) if provider.model]
+    embedded = f"embedded/{found.embedded_model}" if found.embedded_model else ""
+    routes: Table = {}
+    if embedded:
+        providers["embedded"] = {}
+        if chain:
+            routes["local"] = {"try": [embedded]}
+        else:
+            chain = [embedded]
+    if first := place(found, override_model):
+        chain = [first, *(model for model in chain if model != first)]
+    if chain:
+        routes["default"] = {"try": chain}
+    return {"providers": providers, "routes": routes}
+
+
+def preferred(found: Found) -> list[FoundProvider]:
+    """Return what was found, remote providers before servers on this machine."""
+    return sorted(found.providers, key=lambda provider: provider.is_local)
+
+
+def provider_table(provider: FoundProvider) -> Table:
+    """Return the settings of one found provider; a known name brings the rest."""
+    table: Table = {}
+    if provider.base_url:
+        table["base_url"] = provider.base_url
+    if provider.is_local:
+        table["local"] = True
+    if provider.key_env:
+        table["key"] = f"env:{provider.key_env}"
+    return table
+
+
+def place(found: Found, model: str) -> str | None:
+    """Return `provider/model` for what `EVERUP_MODEL` says, None if not found."""
+    if not model:
+        return None
+    names = {provider.name for provider in found.providers} | ({"embedded"} if found.embedded_model else set())
+    ref = read_ref(model)
+    if ref is not None and ref.provider in names:
+        return model
+    for provider in preferred(found):  # a bare id, which may hold slashes too (OpenRouter's do)
+        if model in (provider.models or ()):
+            return f"{provider.name}/{model}"
+    return f"embedded/{model}" if found.embedded_model and model == found.embedded_model else None
+
+
+def misplaced(found: Found) -> str:
+    """Return why no found provider answers to `EVERUP_MODEL`, and how it is written."""
+    names = ", ".join(provider.name for provider in found.providers) or "none"
+    return f"no provider that was found lists this model; write it `provider/model`, of those found ({names})"

@@ -1,0 +1,216 @@
+"""
+The health of every endpoint, model and profile, in memory.
+
+What must not live here: the rules (see `policy.cooldown`). All methods are synchronous and cannot fail a request;
+the table is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from everup.policy.cooldown import (
+    RATE_LIMITED_MODELS_FOR_PROFILE,
+    READY,
+    Health,
+    Key,
+    Readiness,
+    State,
+    after_fault,
+    key_of,
+    keys_of,
+    readiness_of,
+    worst,
+)
+from everup.shapes.fault import Fault, FaultKind, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from everup.shapes.attempt import AttemptRecord
+    from everup.shapes.limits import Limits
+    from everup.shapes.route import Candidate
+
+OBSERVED_MAX = 64
+"""First events remembered per endpoint and model, for the p95 that widens a clock (ruling 2)."""
+OBSERVED_MIN = 8
+
+HEALTHY = Health()
+
+
+class Tally:
+    """What `/status` shows of one candidate."""
+
+    __slots__ = ("failures", "last_fault", "last_ms", "requests")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.failures = 0
+        self.last_ms: int | None = None
+        self.last_fault = ""
+
+
+class CandidateView(Struct, frozen=True, kw_only=True):
+    """One candidate as a person sees it; `until_s` is seconds from now."""
+
+    candidate: str
+    profile: str
+    state: str
+    why: str = ""
+    until_s: float | None = None
+    last_ms: int | None = None
+    requests: int = 0
+    failures: int = 0
+
+
+class HealthTable:
+    """What is remembered, and who waits for it to change."""
+
+    def __init__(self, limits: Limits, jitter: Callable[[], float]) -> None:
+        self.limits = limits
+        self.jitter = jitter
+        self.healths: dict[Key, Health] = {}
+        self.tallies: dict[tuple[str, str], Tally] = {}
+        self.observed: dict[str, deque[float]] = {}
+        self.changed = asyncio.Event()
+
+    def readiness(self, candidate: Candidate, now_mono_s: float) -> Readiness:
+        """Return what a candidate is good for now."""
+        if not self.healths:
+            return READY
+        held = [self.healths[key] for key in keys_of(candidate) if key in self.healths]
+        return worst([readiness_of(health, now_mono_s) for health in held]) if held else READY
+
+    def record_fault(self, candidate: Candidate, fault: Fault, now_mono_s: float) -> None:
+        """Remember a failure under the key its scope names; ends this candidate's probes."""
+        tally = self.tally_of(candidate)
+        tally.requests += 1
+        tally.failures += 1
+        tally.last_fault = str(fault.kind)
+        if fault.scope is not Scope.NONE:
+            key = key_of(fault.scope, candidate)
+            before = self.healths.get(key, HEALTHY)
+            self.keep(key, after_fault(before, fault, self.limits, now_mono_s, self.jitter()))
+            if fault.kind is FaultKind.RATE_LIMIT:
+                self.widen_rate_limit(candidate, fault, now_mono_s)
+        self.end_probe(candidate)
+
+    def widen_rate_limit(self, candidate: Candidate, fault: Fault, now_mono_s: float) -> None:
+        """
+        Cool the whole profile down once several of its models are at their limit.
+
+        Row 19.
+        """
+        prefix = f"{candidate.profile.id}\n"
+        cooling = [
+            key
+            for key, health in self.healths.items()
+            if key[0] == Scope.PROFILE_MODEL
+            and key[1] == candidate.provider.name
+            and key[2].startswith(prefix)
+            and health.kind is FaultKind.RATE_LIMIT
+            and health.until_mono_s > now_mono_s
+        ]
+        if len(cooling) < RATE_LIMITED_MODELS_FOR_PROFILE:
+            return
+        key = key_of(Scope.PROFILE, candidate)
+        self.keep(key, after_fault(self.healths.get(key, HEALTHY), fault, self.limits, now_mono_s, self.jitter()))
+
+    def record_success(self, candidate: Candidate, record: AttemptRecord) -> None:
+        """
+        Forget what was held against a candidate that answered.
+
+        And wake whoever waits for it.
+        """
+        tally = self.tally_of(candidate)
+        tally.requests += 1
+        tally.last_ms = record.first_content_ms if record.first_content_ms is not None else record.total_ms
+        if not self.healths:
+            return
+        dropped = [key for key in keys_of(candidate) if self.healths.pop(key, None) is not None]
+        if dropped:
+            self.wake()
+
+    def begin_probe(self, candidate: Candidate, now_mono_s: float) -> None:
+        """Mark that one request is trying a candidate that others leave alone meanwhile."""
+        for key in keys_of(candidate):
+            health = self.healths.get(key)
+            if health is not None and health.level:
+                self.healths[key] = replace(health, is_probing=True, probed_mono_s=now_mono_s)
+
+    def end_probe(self, candidate: Candidate) -> None:
+        """Mark that no request is probing this candidate any more, however that ended."""
+        for key in keys_of(candidate):
+            health = self.healths.get(key)
+            if health is not None and health.is_probing:
+                self.healths[key] = replace(health, is_probing=False)
+        self.wake()
+
+    def observe(self, candidate: Candidate, first_event_s: float) -> None:
+        """Remember how long a first event took."""
+        seen = self.observed.get(candidate.name)
+        if seen is None:
+            if len(self.observed) >= self.limits.health_entries_max:
+                self.observed.pop(next(iter(self.observed)))
+            seen = self.observed[candidate.name] = deque(maxlen=OBSERVED_MAX)
+        seen.append(first_event_s)
+
+    def observed_p95_s(self, candidate: Candidate) -> float | None:
+        """Return the p95 of the first events seen, None while there are too few."""
+        seen = self.observed.get(candidate.name)
+        if seen is None or len(seen) < OBSERVED_MIN:
+            return None
+        return sorted(seen)[int(len(seen) * 0.95)]
+
+    def view(self, candidate: Candidate, now_mono_s: float) -> CandidateView:
+        """Return a candidate as `/status` shows it."""
+        readiness = self.readiness(candidate, now_mono_s)
+        tally = self.tallies.get((candidate.name, candidate.profile.id))
+        state, why, until_s = "ready", "", None
+        if readiness.state in {State.COOLING, State.BLOCKED}:
+            state, until_s = "cooling", round(readiness.until_mono_s - now_mono_s, 1)
+            why = f"{readiness.kind}: {readiness.reason}" if readiness.reason else str(readiness.kind)
+        elif readiness.state in {State.PROBE, State.PROBING}:
+            state, why = "failing", f"{readiness.kind}: the next request tries it again"
+        elif tally is None:
+            state = "unused"
+        return CandidateView(
+            candidate=candidate.name,
+            profile=candidate.profile.id,
+            state=state,
+            why=why,
+            until_s=until_s,
+            last_ms=tally.last_ms if tally else None,
+            requests=tally.requests if tally else 0,
+            failures=tally.failures if tally else 0,
+        )
+
+    def tally_of(self, candidate: Candidate) -> Tally:
+        """
+        Return the counters of a candidate, made at its first attempt.
+
+        The oldest leaves a full table.
+        """
+        key = (candidate.name, candidate.profile.id)
+        tally = self.tallies.get(key)
+        if tally is None:
+            if len(self.tallies) >= self.limits.health_entries_max:
+                self.tallies.pop(next(iter(self.tallies)))
+            tally = self.tallies[key] = Tally()
+        return tally
+
+    def keep(self, key: Key, health: Health) -> None:
+        """Store one health; the oldest entry leaves a full table."""
+        if key not in self.healths and len(self.healths) >= self.limits.health_entries_max:
+            self.healths.pop(next(iter(self.healths)))
+        self.healths[key] = health
+
+    def wake(self) -> None:
+        """Wake every request that waits for a probe's outcome or a recovery."""
+        self.changed.set()
+        self.changed = asyncio.Event()

@@ -1,0 +1,167 @@
+"""
+A whole answer: relayed once it is complete.
+
+A slow one is raced by the next candidate.
+What must not live here: streams. Source of the race: FAULTS ruling 2, *answer*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct
+
+from everup.engine.attempt import TOLD, Attempt, passed_on
+from everup.engine.out import Headers, Out
+from everup.engine.run import Exhausted, Run
+from everup.engine.watch import Watch
+from everup.errors import TransportError
+from everup.policy.faults import make_fault
+from everup.policy.step import Stop, Try, Why
+from everup.shapes.fault import Fault, FaultKind
+
+
+class Won(Struct, frozen=True):
+    """A complete answer and the headers that go with it."""
+
+    raw: bytes
+    headers: Headers
+
+
+class WholeRun:
+    """
+    The lines of one request.
+
+    Usually one, another beside it for each answer that is slow.
+    """
+
+    def __init__(self, run: Run, out: Out) -> None:
+        self.run = run
+        self.out = out
+        self.stop = Stop(Why.NONE_LEFT)
+
+    async def answer(self) -> None:
+        """Send the first complete answer; raises `Exhausted` if there is none."""
+        won = await self.line()
+        if won is None:
+            raise Exhausted(self.run.failure(self.stop))
+        await self.out.begin(200, won.headers)
+        await self.out.write(won.raw)
+        await self.out.finish()
+
+    async def line(self) -> Won | None:
+        """
+        Return the first complete answer of the candidates left.
+
+        None when there are none left.
+        """
+        while True:
+            step = await self.run.next()
+            if isinstance(step, Stop):
+                self.stop = step
+                return None
+            slow = Slow(self, step)
+            try:
+                result = await self.attempt(step, slow)
+                beside = slow.beside
+                if isinstance(result, Won):
+                    return result
+                if beside is not None:
+                    return await beside
+            finally:
+                await slow.cancel()
+
+    async def attempt(self, step: Try, slow: Slow) -> Won | Fault:
+        """Return the answer of one candidate, or its fault."""
+        run = self.run
+        attempt = run.make_attempt(step)
+        slow.attempt = attempt
+        try:
+            fault = await attempt.open(run.plan.deadline_mono_s, run.queue_s(step.index))
+            if fault is None:
+                attempt.watch = Watch(
+                    run.clocks_of(attempt.candidate),
+                    attempt.marks,
+                    run.plan.deadline_mono_s,
+                    is_stream=False,
+                    is_soft_over=lambda: run.is_other_ready(step.index),
+                    on_over=slow.over,
+                )
+                result = await self.read(attempt)
+                if isinstance(result, Won):
+                    return result
+                fault = slow.fault or result
+            if slow.fault is None:
+                run.note_fault(attempt, fault)
+            return fault
+        finally:
+            attempt.close()
+
+    async def read(self, attempt: Attempt) -> Won | Fault:
+        """Return a candidate's complete answer, judged, or its fault."""
+        head = await attempt.head()
+        if isinstance(head, Fault):
+            return head
+        run, exchange = self.run, attempt.sent_exchange()
+        attempt.marks.first_mono_s = run.loop.time()
+        try:
+            body = await exchange.read_all(run.limits.upstream_body_bytes_max)
+        except TransportError as error:
+            return attempt.transport_fault(error)
+        content_type = head.get(b"content-type").decode("latin-1")
+        reply = attempt.wire.read_reply(content_type, body, run.asked, attempt.candidate)
+        if reply.fault is not None:
+            return reply.fault
+        run.parts.health.observe(attempt.candidate, attempt.elapsed_s())
+        run.parts.minted.remember(reply.minted, attempt.candidate)
+        trail = run.trail(current=attempt)
+        run.note_success(attempt, reply.usage, reply.model)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"x-everup-model", attempt.candidate.name.encode("ascii", "replace")),
+            (b"x-everup-trail", trail.encode("ascii", "replace")),
+        ]
+        return Won(reply.raw, [*headers, *passed_on(head)])
+
+
+class Slow:
+    """
+    What follows when an attempt's answer clock ends.
+
+    The next candidate begins beside it.
+    """
+
+    def __init__(self, whole: WholeRun, step: Try) -> None:
+        self.whole = whole
+        self.step = step
+        self.attempt: Attempt | None = None
+        self.beside: asyncio.Task[Won | None] | None = None
+        self.fault: Fault | None = None
+
+    def over(self, kind: FaultKind) -> None:
+        """
+        Start the next candidate beside a slow one.
+
+        End the attempt when it was the deadline.
+        """
+        attempt, run = self.attempt, self.whole.run
+        if attempt is None:
+            return
+        if kind is not FaultKind.ANSWER:
+            attempt.give_up(kind)
+            return
+        self.fault = make_fault(kind, TOLD[kind].format(s=attempt.elapsed_s()))
+        run.note_fault(attempt, self.fault)
+        self.beside = run.loop.create_task(self.whole.line())
+        self.beside.add_done_callback(self.settled)
+
+    def settled(self, beside: asyncio.Task[Won | None]) -> None:
+        """End the slow attempt when the one beside it has the answer."""
+        if not beside.cancelled() and beside.exception() is None and beside.result() is not None and self.attempt:
+            self.attempt.give_up(FaultKind.SUPERSEDED)
+
+    async def cancel(self) -> None:
+        """End the line beside this one, if it still runs."""
+        if self.beside is not None and not self.beside.done():
+            self.beside.cancel()
+            await asyncio.wait([self.beside])

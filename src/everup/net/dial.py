@@ -1,0 +1,141 @@
+"""
+Dialing: from an origin to a connection that can be spoken on: name, address, proxy, TLS.
+
+What must not live here: requests, pooling. Each step has its own limit, and everything it opened is closed
+if it fails or is cancelled. Called by `client`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+from everup.errors import TransportError, TransportKind
+from everup.net.causes import words
+from everup.net.connection import Connection
+from everup.net.dns import Lookup, Resolver
+from everup.net.eyeballs import connect_first
+from everup.net.proxy import proxy_place
+from everup.net.tls import Contexts
+from everup.net.tunnel import open_tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from everup.net.origin import Origin
+    from everup.net.pool import Pool
+    from everup.net.site import Site
+    from everup.shapes.limits import Limits
+
+LOCAL = TransportKind.LOCAL
+
+
+class Dialer:
+    """What makes connections for a client, and remembers names and TLS sessions between them."""
+
+    def __init__(self, limits: Limits, pool: Pool, lookup: Lookup, wall_unix_s: Callable[[], float] | None) -> None:
+        self.limits = limits
+        self.pool = pool
+        self.resolver = Resolver(limits, lookup)
+        self.contexts = Contexts(wall_unix_s)
+
+    async def dial(self, site: Site) -> Connection:
+        """Return a connection ready for a request; `TransportError` says which step failed and why."""
+        origin = site.origin
+        if not origin.proxy:
+            connection = await self.connect(site, origin.host, origin.port)
+        else:
+            connection = await self.connect_proxy(site)
+        if origin.scheme == "https":
+            await self.secure(connection, origin.host, origin.ca_file, origin.place)
+        return connection
+
+    async def connect_proxy(self, site: Site) -> Connection:
+        """Return a connection through the proxy; all that fails on the way to it is named as the proxy's fault."""
+        origin = site.origin
+        parts, host, port = proxy_place(origin.proxy)
+        place = f"proxy {parts.scheme}://{host}:{port}"
+        try:
+            connection = await self.connect(site, host, port)
+            if parts.scheme == "https":
+                await self.secure(connection, host, origin.ca_file, place)
+        except TransportError as error:
+            if error.kind is LOCAL:
+                raise
+            raise TransportError(TransportKind.PROXY, f"{place}: {error.message}") from error
+        if origin.scheme == "https":
+            await open_tunnel(connection, origin, place, self.limits)
+        return connection
+
+    async def connect(self, site: Site, host: str, port: int) -> Connection:
+        """Return a TCP connection to a host."""
+        addresses = await self.resolver.find(host, port)
+        place = f"{host}:{port}"
+        try:
+            sock = await connect_first(addresses, place, self.limits.connect_s)
+        except TransportError as error:
+            if error.kind is not LOCAL:
+                self.resolver.doubt(host, port)
+            raise
+        loop = asyncio.get_running_loop()
+        try:
+            _, connection = await loop.create_connection(lambda: Connection(self.pool, site), sock=sock)
+        except OSError as error:
+            sock.close()
+            raise TransportError(
+                TransportKind.RESET, f"{place} ended the connection at once ({words(error)})"
+            ) from error
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+    async def secure(self, connection: Connection, host: str, ca_file: str, place: str) -> None:
+        """Put TLS on a connection; on failure it is closed. There is no second try with less."""
+        loop = asyncio.get_running_loop()
+        context = self.contexts.get(ca_file)
+        try:
+            transport = await loop.start_tls(
+                connection.transport,
+                connection,
+                context,
+                server_hostname=host,
+                ssl_handshake_timeout=self.limits.connect_s,
+            )
+        except BaseException as error:
+            connection.abort()
+            self.pool.closed(connection)  # asyncio does not tell a protocol of a handshake that timed out
+            if isinstance(error, ssl.SSLError):  # before OSError and ValueError, which some of them are too
+                raise self.contexts.explain(error, context.handshakes.get(host), place) from error
+            if isinstance(error, ConnectionAbortedError | TimeoutError):
+                why = f"no TLS handshake with {place} within {self.limits.connect_s:g} s"
+                raise TransportError(TransportKind.CONNECT_TIMEOUT, why) from error
+            if isinstance(error, OSError):
+                raise TransportError(
+                    TransportKind.RESET, f"{place} ended the TLS handshake ({words(error)})"
+                ) from error
+            raise
+        finally:
+            context.handshakes.pop(host, None)
+        if transport is None or connection.is_ended:
+            connection.abort()
+            raise TransportError(TransportKind.RESET, f"{place} ended the connection after the TLS handshake")
+        connection.secured(transport)
+
+    def remember(self, connection: Connection) -> None:
+        """Keep the TLS session of a connection that has been answered on."""
+        origin = connection.site.origin
+        if origin.scheme != "https" or connection.is_remembered:
+            return
+        connection.is_remembered = True
+        self.contexts.get(origin.ca_file).remember(origin.host, connection.transport.get_extra_info("ssl_object"))
+
+    def prefetch(self, origin: Origin) -> None:
+        """Begin to look up the host that an origin is reached through."""
+        _, host, port = proxy_place(origin.proxy) if origin.proxy else (None, origin.host, origin.port)
+        self.resolver.prefetch(host, port)
+
+    def close(self) -> None:
+        """Wait for no lookup any more."""
+        self.resolver.close()

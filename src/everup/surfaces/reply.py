@@ -1,0 +1,175 @@
+"""
+Answers on their way out: whole ones, streams, and errors in the client's wire.
+
+What must not live here: what an answer says. `Reply` is the engine's `Out`; the rest is for endpoints of our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from typing import TYPE_CHECKING
+
+from everup.errors import EverupError, RequestError
+from everup.shapes.failure import Failure
+
+if TYPE_CHECKING:
+    from everup.shapes.limits import Limits
+    from everup.surfaces.arrival import Call
+    from everup.wires.base import Wire
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+STREAM = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
+FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+"""Headers that are ours alone: how an answer leaves is decided here."""
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+FAIL_S = 1.0
+"""Time a client has to take the error event of an answer that ends badly."""
+KIND_OF_STATUS = {
+    401: "authentication",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    429: "rate_limit",
+    500: "internal",
+    503: "unavailable",
+}
+
+
+class Denied(EverupError):
+    """A request that is refused with a ready failure."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def failure_of(error: RequestError) -> Failure:
+    """Return a caller's mistake as what the caller is told."""
+    return Failure(
+        status=error.status,
+        kind=KIND_OF_STATUS.get(error.status, "invalid_request"),
+        code=error.code,
+        message=error.message,
+        param=error.param,
+        hint=error.hint,
+    )
+
+
+def internal_failure(request_id: str) -> Failure:
+    """Return what a client is told of our own error: where to look, not what."""
+    return Failure(
+        status=500,
+        kind="internal",
+        code="internal_error",
+        message=f"everup had an error of its own; its log has the details under {request_id}.",
+    )
+
+
+async def send_whole(call: Call, status: int, headers: Headers, body: bytes) -> None:
+    """Send a complete answer."""
+    own = [(b"x-everup-request-id", call.request_id.encode()), *headers, *call.cors]
+    if call.connection is not None and call.cycle is not None:
+        await call.connection.send_whole(call.cycle, status, own, body)
+        call.status = status
+        return
+    own.append((b"content-length", b"%d" % len(body)))
+    await call.send({"type": "http.response.start", "status": status, "headers": own})
+    await call.send({"type": "http.response.body", "body": body})
+    call.status = status
+
+
+async def send_failure(call: Call, failure: Failure, wire: Wire, limits: Limits) -> None:
+    """Send an error in the client's wire."""
+    headers: Headers = [JSON, (b"x-should-retry", b"true" if failure.should_retry else b"false")]
+    if failure.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(failure.retry_after_s))))
+    if failure.trail:
+        headers.append((b"x-everup-trail", failure.trail.encode("ascii", "replace")))
+    headers.extend(failure.headers)
+    await send_whole(call, failure.status, headers, wire.encode_failure(failure, limits))
+
+
+class Reply:
+    """
+    The engine's way to one client.
+
+    A stream leaves piece by piece. An answer that is not streamed is held until it ends, so that it leaves in
+    one piece with its length; only its second piece shows that it is not one.
+    """
+
+    def __init__(self, call: Call, wire: Wire, limits: Limits, *, is_stream: bool) -> None:
+        self.call = call
+        self.wire = wire
+        self.limits = limits
+        self.is_stream = is_stream
+        self.status = 0
+        self.headers: Headers = []
+        self.held: bytes | None = None
+        self.is_sent = False
+        """Whether the head is on its way; from here on an error can only be an event and a cut."""
+        self.is_over = False
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send the head of a stream; keep that of a whole answer."""
+        self.status = status
+        # A model's name may be any provider's; what it holds must not end a header (S13).
+        self.headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers if name not in FRAMING]
+        if all(name != b"content-type" for name, _ in headers):
+            self.headers.append(EVENT_STREAM if self.is_stream else JSON)
+        if self.is_stream:
+            await self.send_head()
+
+    async def send_head(self) -> None:
+        """Send status and headers."""
+        self.is_sent = True
+        call = self.call
+        headers = [(b"x-everup-request-id", call.request_id.encode()), *self.headers, *call.cors]
+        if self.is_stream:
+            headers.extend(STREAM)
+        await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
+        call.status = self.status
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; waits while the client is slow."""
+        if self.is_sent:
+            await self.call.send({"type": "http.response.body", "body": data, "more_body": True})
+        elif self.held is None:
+            self.held = data
+        else:
+            await self.send_head()
+            await self.write(self.held)
+            await self.write(data)
+
+    async def finish(self) -> None:
+        """End the answer as complete."""
+        self.is_over = True
+        self.call.unwatch()
+        if self.is_sent:
+            await self.call.send({"type": "http.response.body", "body": b""})
+        else:
+            await send_whole(self.call, self.status or 200, self.headers, self.held or b"")
+
+    async def fail(self, failure: Failure) -> None:
+        """End with an error: a status if nothing left yet, else an event and a cut."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self.call.unwatch()
+        if not self.is_sent:
+            await send_failure(self.call, failure, self.wire, self.limits)
+            return
+        try:
+            if self.is_stream:
+                event = self.wire.encode_stream_failure(failure, self.limits)
+                async with asyncio.timeout(FAIL_S):
+                    await self.write(event)
+        except TimeoutError:
+            pass  # a client that does not read is not waited for
+        finally:
+            if self.call.connection is not None:
+                self.call.connection.cut(self.call.cycle)

@@ -1,0 +1,359 @@
+"""
+A scripted provider: a real HTTP/1.1 server on loopback that answers as it is told and remembers what it was asked.
+
+What must not live here: the answers (see `scripts`) and anything of everup's own client, so that both can be
+wrong independently. Used by tests with `async with ScriptedProvider(...) as provider`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import struct
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import msgspec
+
+from everup.testing.scripts import Close, Pause, Reset, Script, Send, Silence, Step, reply, sized
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+    from types import TracebackType
+
+HEAD_BYTES_MAX = 1 << 20
+BODY_BYTES_MAX = 1 << 27
+WRITE_BUFFER_BYTES = 1 << 16
+ENDLESS = 1 << 62
+TLS_HELLO = b"\x16"
+
+
+class Request(msgspec.Struct):
+    """One request as it arrived; times are the loop's, None while they have not happened."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    connection: int
+    """Which connection it came on, from 1."""
+    nth_on_connection: int
+    arrived_mono_s: float
+    sent_bytes: int = 0
+    answered_mono_s: float | None = None
+    gone_mono_s: float | None = None
+    """When the peer closed the connection while it was still being answered."""
+
+    def header(self, name: str) -> str:
+        """Return a header's value, "" when absent."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+    @property
+    def key(self) -> str:
+        """Return the bearer key it came with."""
+        return self.header("authorization").removeprefix("Bearer ")
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Return the body's fields, or none."""
+        try:
+            fields = json.loads(self.body)
+        except ValueError:
+            return {}
+        return fields if isinstance(fields, dict) else {}
+
+    @property
+    def model(self) -> str:
+        """Return the model it asks for."""
+        return str(self.json.get("model", ""))
+
+    @property
+    def is_stream(self) -> bool:
+        """Return whether it asks for a stream."""
+        return self.json.get("stream") is True
+
+    @property
+    def prefix(self) -> str:
+        """Return the first segment of its path: one listener can stand for many providers."""
+        return self.target.split("/")[1]
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of its body (clause C2)."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+class BadRequest(Exception):
+    """Bytes that are not an HTTP/1.1 request: everup sent something no server would take."""
+
+
+class Connection(asyncio.Protocol):
+    """One accepted connection: bytes in, and whether the peer is still there."""
+
+    def __init__(self, provider: ScriptedProvider) -> None:
+        self.provider = provider
+        self.data = bytearray()
+        self.changed = asyncio.Event()
+        self.gone = asyncio.Event()
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self.number = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nothing; the answering task begins."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES, low=0)
+        self.provider.connections += 1
+        self.number = self.provider.connections
+        self.provider.open.add(self)
+        self.task = asyncio.get_running_loop().create_task(self.provider.serve(self))
+
+    def data_received(self, data: bytes) -> None:
+        """Nothing; the bytes wait for `take_request`."""
+        self.data += data
+        self.changed.set()
+
+    def eof_received(self) -> bool:
+        """Return False: a half-closed peer counts as gone, and the transport closes."""
+        self.lost()
+        return False
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Nothing; whoever waits learns of it."""
+        self.provider.open.discard(self)
+        self.lost()
+
+    def lost(self) -> None:
+        """Nothing; wakes every waiter."""
+        self.gone.set()
+        self.changed.set()
+        self.writable.set()
+
+    def pause_writing(self) -> None:
+        """Nothing; the peer reads too slowly."""
+        if not self.gone.is_set():
+            self.writable.clear()
+
+    def resume_writing(self) -> None:
+        """Nothing; the peer has caught up."""
+        self.writable.set()
+
+    async def more(self) -> None:
+        """Nothing, once there are more bytes; `ConnectionError` when the peer has gone."""
+        if self.gone.is_set():
+            raise ConnectionResetError
+        self.changed.clear()
+        await self.changed.wait()
+
+    async def take_request(self) -> tuple[str, str, tuple[tuple[str, str], ...], bytes]:
+        """Return method, target, headers and body of the next request; `BadRequest` if it is none."""
+        while (end := self.data.find(b"\r\n\r\n")) < 0:
+            if len(self.data) > HEAD_BYTES_MAX or self.data[:1] == TLS_HELLO:
+                raise BadRequest("not the beginning of a request")
+            await self.more()
+        method, target, headers = read_head(bytes(self.data[:end]))
+        del self.data[: end + 4]
+        size = body_size(headers)
+        while len(self.data) < size:
+            await self.more()
+        content = bytes(self.data[:size])
+        del self.data[:size]
+        return method, target, headers, content
+
+
+def read_head(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Return method, target and headers; strict on purpose, everup is the only client."""
+    first, *lines = data.decode("latin-1").split("\r\n")
+    try:
+        method, target, version = first.split(" ")
+        pairs = [line.split(":", 1) for line in lines]
+        headers = tuple((name, value.strip()) for name, value in pairs)
+    except ValueError:
+        raise BadRequest(f"not a request head: {first!r}") from None
+    names = Counter(name.lower() for name, _ in headers)
+    if version != "HTTP/1.1" or names["host"] != 1 or names["content-length"] > 1 or names["transfer-encoding"]:
+        raise BadRequest(f"one host, at most one length, no transfer coding: {first!r} {dict(names)}")
+    if any(set(name) - TOKEN or not name for name, _ in headers):
+        raise BadRequest("a header name that is no token")
+    return method, target, headers
+
+
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def body_size(headers: tuple[tuple[str, str], ...]) -> int:
+    """Return the length of the body that follows."""
+    size = next((value for name, value in headers if name.lower() == "content-length"), "0")
+    if not size.isdecimal() or int(size) > BODY_BYTES_MAX:
+        raise BadRequest(f"content-length {size!r}")
+    return int(size)
+
+
+class ScriptedProvider:
+    """
+    An OpenAI-compatible provider that plays scripts.
+
+    `scripts` is looked up by the request's key, its model, its path's first segment, then "*"; the n-th request
+    of an entry gets its n-th script, the last one for ever after. `GET .../models` lists `models` (`listings`).
+    """
+
+    def __init__(
+        self,
+        scripts: Mapping[str, tuple[Script, ...]] | Script | None = None,
+        *,
+        models: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+        send_buffer_bytes: int = 0,
+    ) -> None:
+        given = {"*": (scripts,)} if isinstance(scripts, Script) else dict(scripts or {})
+        self.scripts: dict[str, tuple[Script, ...]] = {"*": (reply("Hello"),), **given}
+        self.models = models
+        self.tls = tls
+        self.send_buffer_bytes = send_buffer_bytes
+        self.requests: list[Request] = []
+        self.listings: list[Request] = []
+        self.complaints: list[str] = []
+        """What was wrong with requests that no server would take; tests assert it is empty."""
+        self.turns: Counter[str] = Counter()
+        self.connections = 0
+        self.open: set[Connection] = set()
+        self.port = 0
+
+    @property
+    def base_url(self) -> str:
+        """Return the base URL to configure."""
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
+
+    @property
+    def calls(self) -> Counter[tuple[str, str]]:
+        """Return how many requests came for each key and model (clause C1)."""
+        return Counter((request.key, request.model) for request in self.requests)
+
+    def script(self, *scripts: Script, on: str = "*") -> None:
+        """Nothing; the next request of this entry gets the first of these."""
+        self.scripts[on] = scripts
+        self.turns[on] = 0
+
+    async def __aenter__(self) -> Self:
+        """Return itself, listening."""
+        loop = asyncio.get_running_loop()
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        if self.send_buffer_bytes:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_buffer_bytes)
+        self.server = await loop.create_server(lambda: Connection(self), sock=listener, ssl=self.tls)
+        self.port = listener.getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing; every connection is closed and every task has ended."""
+        self.server.close()
+        connections = tuple(self.open)
+        for connection in connections:
+            connection.transport.abort()
+        await asyncio.gather(*(c.task for c in connections if c.task), return_exceptions=True)
+        await self.server.wait_closed()
+
+    async def serve(self, connection: Connection) -> None:
+        """Nothing; answers every request of one connection until it ends."""
+        nth = 0
+        try:
+            while True:
+                method, target, headers, content = await connection.take_request()
+                nth += 1
+                now = asyncio.get_running_loop().time()
+                request = Request(method, target, headers, content, connection.number, nth, now)
+                await self.answer(connection, request)
+        except BadRequest as error:
+            self.complaints.append(str(error))
+            connection.transport.write(sized(400, str(error).encode(), "text/plain", connection="close"))
+        except ConnectionError:
+            pass
+        connection.transport.close()
+
+    async def answer(self, connection: Connection, request: Request) -> None:
+        """Nothing; one request has been recorded and answered by its script."""
+        if request.method == "GET":
+            self.listings.append(request)
+            listing = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
+            # Closed afterwards: a listing must not leave a pooled connection for a scripted fault to look stale on.
+            connection.transport.write(sized(200, json.dumps(listing).encode(), connection="close"))
+            raise ConnectionAbortedError
+        self.requests.append(request)
+        loop = asyncio.get_running_loop()
+        try:
+            for step in self.choose(request).steps(is_stream=request.is_stream):
+                await self.play(connection, request, step)
+        except ConnectionError:
+            if connection.gone.is_set():
+                request.gone_mono_s = loop.time()
+            raise
+        request.answered_mono_s = loop.time()
+
+    def choose(self, request: Request) -> Script:
+        """Return the script whose turn it is."""
+        entry = next((name for name in (request.key, request.model, request.prefix) if name in self.scripts), "*")
+        turn = self.turns[entry]
+        self.turns[entry] += 1
+        return self.scripts[entry][min(turn, len(self.scripts[entry]) - 1)]
+
+    async def play(self, connection: Connection, request: Request, step: Step) -> None:
+        """Nothing; one step has been played. `ConnectionError` once the connection has ended."""
+        match step:
+            case Send():
+                await send(connection, request, step)
+            case Pause(seconds):
+                await stay(connection, seconds)
+            case Silence():
+                await stay(connection, None)
+            case Close():
+                connection.transport.close()
+                raise ConnectionAbortedError
+            case Reset():
+                reset(connection)
+                raise ConnectionAbortedError
+
+
+async def stay(connection: Connection, seconds: float | None) -> None:
+    """Nothing, after this time; `ConnectionError` as soon as the peer has gone."""
+    try:
+        async with asyncio.timeout(seconds):
+            await connection.gone.wait()
+    except TimeoutError:
+        return
+    raise ConnectionResetError
+
+
+async def send(connection: Connection, request: Request, step: Send) -> None:
+    """Nothing, once the bytes were handed to the system as fast as the peer takes them."""
+    size = step.slice_bytes or max(len(step.data), 1)
+    slices = [step.data[at : at + size] for at in range(0, len(step.data), size)]
+    for _ in range(step.times or ENDLESS):
+        for data in slices:
+            if connection.gone.is_set():
+                raise ConnectionResetError
+            connection.transport.write(data)
+            request.sent_bytes += len(data)
+            await connection.writable.wait()
+            if step.pause_s:
+                await stay(connection, step.pause_s)
+            elif step.slice_bytes or not step.times:
+                await asyncio.sleep(0)
+
+
+def reset(connection: Connection) -> None:
+    """Nothing; the peer gets a RST instead of a FIN."""
+    sock = connection.transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.transport.abort()
+
+
+def closed_port() -> int:
+    """Return a loopback port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,134 @@
+"""
+Server-sent events cut out of a byte stream, each with exactly the bytes it came in.
+
+Lives here: framing only (WHATWG HTML, "Server-sent events"), sans-I/O. Must not: JSON or any wire's meaning.
+Called by every wire's relay.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+BOM = b"\xef\xbb\xbf"
+LINE_END = re.compile(rb"\r\n|\n|\r")
+BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+"""An end of line and another: CRLF is one end, never two."""
+SIMPLE = b"data: "
+IS_SIMPLE = True
+
+
+class SseEvent(Struct, frozen=True, gc=False):
+    """One event: `data` is None for a comment or an event without data; `raw` includes the blank line."""
+
+    raw: bytes
+    data: bytes | None
+    name: bytes = b""
+    is_simple: bool = False
+    """Whether it is one `data: ` line with LF ends: then `raw` holds nothing but the data."""
+
+
+class SseSplitter:
+    """
+    The cutter of one stream.
+
+    An event that grows past `bytes_max` sets `is_overflowed`: nothing is read from then on (row 42).
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        self.is_overflowed = False
+        self.has_returns = False
+        self.buffer = bytearray()
+        self.scanned = 0
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """Return the events that these bytes complete, in order."""
+        if self.is_overflowed:
+            return []
+        if data.find(b"\n") == len(data) - 2 and data.startswith(SIMPLE) and b"\r" not in data and not self.buffer:
+            return [SseEvent(data, data[6:-2], b"", IS_SIMPLE)] if data.endswith(b"\n") else self.cut(data)
+        return self.cut(data)
+
+    def cut(self, data: bytes) -> list[SseEvent]:
+        """Return the events that these bytes complete, whatever their form."""
+        if not self.has_returns and b"\r" in data:
+            self.has_returns = True
+        whole = self.take_whole(data)
+        if len(self.buffer) > self.bytes_max:
+            self.is_overflowed = True
+            self.buffer.clear()
+        if not whole:
+            return []
+        if self.has_returns:
+            return [read_event(raw) for raw in cut_anywhere(whole)]
+        return [read_event(part + b"\n\n") for part in whole[:-2].split(b"\n\n")]
+
+    def take_whole(self, data: bytes) -> bytes:
+        """Return everything up to the last blank line; the rest stays in the buffer, looked at only once."""
+        buffer = self.buffer
+        if not buffer and not self.has_returns:
+            last = data.rfind(b"\n\n")
+            if last >= 0:
+                buffer += data[last + 2 :]
+                return data[: last + 2]
+        buffer += data
+        end = self.last_blank_line(max(0, self.scanned - 3))
+        if not end:
+            self.scanned = len(buffer)
+            return b""
+        whole = bytes(buffer[:end])
+        del buffer[:end]
+        self.scanned = 0
+        return whole
+
+    def last_blank_line(self, start: int) -> int:
+        """Return where the last complete event ends in the buffer, 0 for nowhere."""
+        if not self.has_returns:
+            last = self.buffer.rfind(b"\n\n", start)
+            return last + 2 if last >= 0 else 0
+        end = 0
+        for found in BLANK_LINE.finditer(self.buffer, start):
+            end = found.end()
+        return end
+
+    def rest(self) -> SseEvent | None:
+        """Return the last event of a stream that ended without a blank line, None if nothing is left."""
+        raw = bytes(self.buffer)
+        self.buffer.clear()
+        self.scanned = 0
+        return read_event(raw) if raw.strip() else None
+
+
+def cut_anywhere(whole: bytes) -> list[bytes]:
+    """Return the events of a text that may hold any mix of line ends."""
+    events = []
+    start = 0
+    for found in BLANK_LINE.finditer(whole):
+        events.append(whole[start : found.end()])
+        start = found.end()
+    return events
+
+
+def read_event(raw: bytes) -> SseEvent:
+    """Return an event's data and name; the usual one-line form is read without looking at lines."""
+    if raw.startswith(SIMPLE) and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
+        return SseEvent(raw, raw[6:-2], b"", IS_SIMPLE)
+    return read_lines(raw)
+
+
+def read_lines(raw: bytes) -> SseEvent:
+    """Return an event read line by line, as the standard says; unknown fields and comments are left out."""
+    data: list[bytes] = []
+    name = b""
+    for line in LINE_END.split(raw.removeprefix(BOM)):
+        field, colon, value = line.partition(b":")
+        if not field and colon:
+            continue
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value
+    return SseEvent(raw, b"\n".join(data) if data else None, name)

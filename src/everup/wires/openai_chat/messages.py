@@ -1,0 +1,155 @@
+"""
+The messages of a request: checked, and looked through for images.
+
+Lives here: one narrow decode of what nearly all messages are made of. It knows every field it accepts, so that
+success also proves that nothing is nested deep (S15) and that there is no reasoning part. Must not: other fields.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Raw, Struct
+
+from everup.errors import RequestError
+from everup.wires.openai_chat.scan import too_deep
+
+if TYPE_CHECKING:
+    from everup.shapes.limits import Limits
+
+IMAGE_TYPES = frozenset({"image_url", "input_image"})
+IMAGE_MARKS = (b'"image_url"', b'"input_image"')
+
+
+class Seen(Struct, frozen=True):
+    """What was found: images, the bytes they take, and whether there is nothing out of the ordinary."""
+
+    images: int = 0
+    image_bytes: int = 0
+    raw_bytes: int = 0
+    is_plain: bool = False
+
+
+class ImageUrl(Struct, forbid_unknown_fields=True):
+    """An image's address or data."""
+
+    url: str = ""
+    detail: str | None = None
+
+
+class CacheControl(Struct, forbid_unknown_fields=True):
+    """A prompt-cache mark."""
+
+    type: str | None = None
+    ttl: str | None = None
+
+
+class PlainPart(Struct, forbid_unknown_fields=True):
+    """A text or an image."""
+
+    type: str = ""
+    text: str | None = None
+    image_url: ImageUrl | str | None = None
+    cache_control: CacheControl | None = None
+
+
+class PlainFunction(Struct, forbid_unknown_fields=True):
+    """A called function; its arguments are a text."""
+
+    name: str = ""
+    arguments: str = ""
+
+
+class PlainCall(Struct, forbid_unknown_fields=True):
+    """A tool call of the history."""
+
+    id: str | None = None
+    type: str | None = None
+    function: PlainFunction | None = None
+
+
+class PlainMessage(Struct, forbid_unknown_fields=True):
+    """A message as nearly all are."""
+
+    role: str = ""
+    content: str | list[PlainPart] | None = None
+    name: str | None = None
+    tool_calls: list[PlainCall] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+
+
+class Item(Struct):
+    """Any object."""
+
+
+class Part(Struct):
+    """A part of any message's content; an image's bytes stay raw."""
+
+    type: object = None
+    image_url: Raw | None = None
+
+
+decode_plain = msgspec.json.Decoder(list[PlainMessage]).decode
+decode_items = msgspec.json.Decoder(list[Item]).decode
+decode_tables = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+decode_parts = msgspec.json.Decoder(list[Part]).decode
+
+
+def read_messages(raw: Raw | None, limits: Limits) -> Seen:
+    """Return what the messages hold; `RequestError` unless they are a non-empty list of objects."""
+    if raw is None:
+        raise RequestError(400, "missing_messages", "You must provide 'messages'.", param="messages")
+    try:
+        messages = decode_plain(raw)
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return read_strange(raw)
+    except RecursionError:
+        raise too_deep(limits.json_depth_max) from None
+    if not messages:
+        raise empty()
+    images, size = 0, 0
+    for message in messages:
+        if type(message.content) is list:
+            for part in message.content:
+                if part.type in IMAGE_TYPES:
+                    images += 1
+                    address = part.image_url.url if isinstance(part.image_url, ImageUrl) else part.image_url
+                    size += len(address or "")
+    return Seen(images, size, memoryview(raw).nbytes, is_plain=True)
+
+
+def read_strange(raw: Raw) -> Seen:
+    """Return the same of messages with fields that are not known here."""
+    try:
+        items = decode_items(raw)
+    except msgspec.ValidationError:
+        raise RequestError(400, "invalid_value", "'messages' must be a list of objects.", param="messages") from None
+    if not items:
+        raise empty()
+    text = bytes(raw)
+    if not any(mark in text for mark in IMAGE_MARKS):
+        return Seen()
+    images, size = 0, 0
+    for message in decode_tables(raw):
+        for part in parts_of(message.get("content")):
+            if part.type in IMAGE_TYPES:
+                images += 1
+                size += len(bytes(part.image_url)) if part.image_url is not None else 0
+    return Seen(images, size)
+
+
+def parts_of(content: Raw | None) -> list[Part]:
+    """Return the parts of a content, none if it is a text or something unknown."""
+    if content is None:
+        return []
+    try:
+        return decode_parts(content)
+    except msgspec.ValidationError:
+        return []
+
+
+def empty() -> RequestError:
+    """Return the error for a conversation without messages."""
+    return RequestError(400, "invalid_value", "'messages' must be a list with at least one message.", param="messages")

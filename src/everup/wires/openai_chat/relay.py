@@ -1,0 +1,311 @@
+"""
+One upstream stream on its way to a client: bytes unchanged, and what was seen in them.
+
+Lives here: the pass over events (FAULTS rows 31-43, ruling 9). Must not: deciding what is shown (see
+`policy.commit`). Made by `wire.open_stream`, fed by the engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from everup.policy.classify import ErrorSeen, classify_error
+from everup.policy.faults import make_fault
+from everup.shapes.events import Batch, Seen, Usage
+from everup.shapes.fault import FaultKind
+from everup.wires.framing import BOM, SseEvent, SseSplitter
+from everup.wires.openai_chat.chunk import (
+    CONTENT,
+    END,
+    FINISH,
+    PING,
+    SEEN,
+    SPEAKS_WITHOUT_TEXT,
+    START,
+    TOOL,
+    USAGE,
+    Chunk,
+    Delta,
+    decode_chunk,
+    look_at,
+    read_loosely,
+)
+from everup.wires.openai_chat.faults import error_in
+from everup.wires.openai_chat.reasoning import collect_signatures
+from everup.wires.openai_chat.usage import UsageSeen, estimate_usage, read_usage
+from everup.wires.openai_chat.whole import DONE, as_stream, fault_of_bytes, read_reply, with_billing
+
+if TYPE_CHECKING:
+    from everup.shapes.asked import Asked
+    from everup.shapes.fault import Fault
+    from everup.shapes.limits import Limits
+    from everup.shapes.route import Candidate
+
+EMPTY = Batch()
+FIELD_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+FIELD_BYTES_MAX = 6
+BLANKS_MAX = 4096
+"""Blanks before the first event that are kept: some servers send them to show that they live."""
+
+
+class ChatRelay:
+    """The relay of one answer; implements `wires.base.StreamRelay`."""
+
+    def __init__(self, asked: Asked, candidate: Candidate, content_type: str, limits: Limits) -> None:
+        self.asked = asked
+        self.candidate = candidate
+        self.content_type = content_type.lower()
+        self.limits = limits
+        self.usage: Usage | None = None
+        self.model = ""
+        self.dropped_events = 0
+        self.minted: list[str] = []
+        self.splitter = SseSplitter(limits.sse_line_bytes_max)
+        self.head = b""
+        self.whole: bytearray | None = None
+        self.is_sse = False
+        self.is_over = False
+        self.total = 0
+        self.finish: object = None
+        self.chars = 0
+        self.fault: Fault | None = None
+        self.usage_seen: UsageSeen | None = None
+
+    def feed(self, data: bytes) -> Batch:
+        """Return what these bytes add: raw bytes to relay, what was in them, a fault if the stream broke."""
+        if self.is_over or not data:
+            return EMPTY
+        if self.is_sse:
+            return self.relay(self.splitter.feed(data))
+        if self.whole is not None:
+            return self.collect(data)
+        self.head += data
+        return self.sniff()
+
+    def close(self) -> Batch:
+        """Return what the end of the stream adds: nothing after a complete one, else the fault it is."""
+        if self.is_over:
+            return EMPTY
+        if self.whole is not None:
+            return self.close_whole(bytes(self.whole))
+        if not self.is_sse:
+            fault = fault_of_bytes(self.content_type, self.head)
+            return self.end(b"", 0, fault or make_fault(FaultKind.MALFORMED, "neither an event stream nor JSON"))
+        rest = self.splitter.rest()
+        raw, bits = b"", 0
+        if rest is not None and (bits := self.look(rest, is_rest=True)) > 0:
+            raw = rest.raw + (b"\n" if rest.raw.endswith((b"\n", b"\r")) else b"\n\n")
+        bits = abs(bits)
+        self.total |= bits
+        if self.fault is None:
+            self.fault = self.fault_if_empty() if self.total & END else self.fault_at_end()
+            raw += DONE if self.fault is None and not self.total & END else b""
+        return self.end(raw, bits, self.fault)
+
+    def sniff(self) -> Batch:
+        """Return the batch of the first bytes once they say what they are (row 33), strictly by their form."""
+        start = self.head.removeprefix(BOM).lstrip()
+        if self.content_type.startswith("text/html") or start[:1] == b"<":
+            return self.end(b"", 0, make_fault(FaultKind.HTML_PAGE, "status 200 with an HTML page, not an answer"))
+        if not start or (len(self.head) < len(BOM) and BOM.startswith(self.head)):
+            self.head = b"" if len(self.head) > BLANKS_MAX else self.head
+            return Batch(b"", Seen.PING)
+        data, self.head = self.head, b""
+        if start[:1] == b"{":
+            self.whole = bytearray()
+            return self.collect(data)
+        is_event_stream = self.content_type.startswith("text/event-stream")
+        if is_event_stream or start.startswith(FIELD_STARTS):
+            self.is_sse = True
+            return self.relay(self.splitter.feed(data))
+        if len(start) < FIELD_BYTES_MAX and any(field.startswith(start) for field in FIELD_STARTS):
+            self.head = data
+            return Batch(b"", Seen.PING)
+        return self.end(b"", 0, make_fault(FaultKind.MALFORMED, "neither an event stream nor JSON"))
+
+    def collect(self, data: bytes) -> Batch:
+        """Return a sign of life for more of a whole JSON answer, or the fault of one that is too large."""
+        whole = self.whole if self.whole is not None else bytearray()
+        whole += data
+        if len(whole) > self.limits.upstream_body_bytes_max:
+            most = self.limits.upstream_body_bytes_max
+            return self.end(b"", 0, make_fault(FaultKind.OVERSIZE, f"an answer of more than {most:,} bytes"))
+        return Batch(b"", Seen.PING)
+
+    def close_whole(self, body: bytes) -> Batch:
+        """Return a whole JSON answer as the stream that was asked for."""
+        reply = read_reply(self.content_type, body, self.asked, self.candidate)
+        if reply.fault:
+            return self.end(b"", 0, reply.fault)
+        try:
+            raw = as_stream(reply.raw, wants_usage=self.asked.wants_usage)
+        except (ValueError, KeyError):
+            return self.end(b"", 0, make_fault(FaultKind.MALFORMED, "the answer is JSON but not a chat completion"))
+        self.model = reply.model
+        self.minted = list(reply.minted)
+        bits = START | CONTENT | FINISH | USAGE | END | (TOOL if b'"tool_calls"' in raw else 0)
+        self.total |= bits
+        batch = self.end(raw, bits, None)
+        self.usage = reply.usage
+        return batch
+
+    def relay(self, events: list[SseEvent]) -> Batch:
+        """Return the batch of some events; the pass ends at a fault or at `[DONE]`."""
+        seen = 0
+        kept = []
+        for event in events:
+            bits = self.look(event)
+            if bits > 0:
+                kept.append(event.raw)
+                seen |= bits
+                self.total |= bits
+                if bits & END:
+                    break
+            elif self.fault is not None:
+                break
+            else:
+                seen |= -bits
+        self.total |= seen
+        if self.splitter.is_overflowed and self.fault is None and not seen & END:
+            most = self.limits.sse_line_bytes_max
+            self.fault = make_fault(FaultKind.CUT, f"an event of more than {most:,} bytes", row="5.42")
+        if seen & END and self.fault is None:
+            self.fault = self.fault_if_empty()
+        raw = kept[0] if len(kept) == 1 else b"".join(kept)
+        if self.fault is not None or seen & END:
+            return self.end(raw, seen, self.fault)
+        return Batch(raw, SEEN[seen])
+
+    def look(self, event: SseEvent, *, is_rest: bool = False) -> int:
+        """Return an event's bits of `Seen`; negative if it is not for the client, 0 with `fault` set."""
+        data = event.data or b""
+        if not event.is_simple:
+            if not is_clean(event.raw):
+                return self.drop(is_rest=is_rest)
+            data = data.strip()
+            if event.data is None:
+                return PING
+        if data == b"[DONE]":
+            return END
+        return self.look_at_json(event, data, is_rest=is_rest) if data else -PING
+
+    def look_at_json(self, event: SseEvent, data: bytes, *, is_rest: bool) -> int:
+        """Return the bits of an event's JSON; what is no plain chunk gets a second, wider look."""
+        try:
+            if not data.isascii():
+                data.decode()
+            chunk = decode_chunk(data)
+        except msgspec.ValidationError:
+            return self.look_at_stranger(event, data, is_rest=is_rest)
+        except (ValueError, RecursionError):
+            return self.drop(is_rest=is_rest)
+        if chunk.error or chunk.choices is None or event.name == b"error":
+            return self.look_at_stranger(event, data, chunk, is_rest=is_rest)
+        return self.look_at_chunk(chunk)
+
+    def look_at_chunk(self, chunk: Chunk) -> int:
+        """Return the bits of a well-formed chunk; the usage chunk nobody asked for is not for the client."""
+        bits = 0
+        for choice in chunk.choices or ():
+            delta = choice.delta or choice.message
+            if delta is not None:
+                found = look_at(delta)
+                if found:
+                    bits |= found
+                    self.note(delta, found)
+            if choice.text:
+                bits |= CONTENT
+            if choice.finish_reason:
+                self.finish = choice.finish_reason
+                bits |= FINISH
+        if not self.model and isinstance(chunk.model, str):
+            self.model = chunk.model
+        usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
+        if usage is not None:
+            self.usage_seen = usage
+            if not chunk.choices and not self.asked.wants_usage:
+                return -USAGE
+            bits |= USAGE
+        return bits or START
+
+    def note(self, delta: Delta, found: int) -> None:
+        """Nothing; text is counted for the estimate of row 55 and signatures are kept, bounded."""
+        content = delta.content
+        if type(content) is str:
+            self.chars += len(content)
+        elif content:
+            collect_signatures(content, self.minted)
+        if delta.reasoning_details or delta.thinking_blocks or found & TOOL:
+            collect_signatures([delta.reasoning_details, delta.thinking_blocks, delta.tool_calls], self.minted)
+
+    def look_at_stranger(
+        self, event: SseEvent, data: bytes, chunk: Chunk | None = None, *, is_rest: bool = False
+    ) -> int:
+        """Return the bits of JSON that is no plain chunk: an error becomes a fault, an unknown object passes."""
+        try:
+            found = msgspec.json.decode(data)
+        except (ValueError, RecursionError):
+            return self.drop(is_rest=is_rest)
+        if not isinstance(found, dict):
+            return self.drop(is_rest=is_rest)
+        seen = error_in(found)
+        if seen is None and (event.name == b"error" or found.get("error")):
+            seen = ErrorSeen(message="an error event of unknown form")
+        if seen is None:
+            chunk = chunk or read_loosely(found)
+            if chunk is not None and (chunk.choices is not None or chunk.usage is not None):
+                return self.look_at_chunk(chunk)
+            return PING
+        provider = self.candidate.provider
+        fault = classify_error(
+            seen, provider=provider.name, model=self.candidate.model.ref.model, is_local=provider.is_local
+        )
+        self.fault = with_billing(fault) if self.total & CONTENT else fault
+        return 0
+
+    def drop(self, *, is_rest: bool = False) -> int:
+        """Return a sign of life for a broken event; where content would be lost it is a cut (ruling 9)."""
+        self.dropped_events += 1
+        if not is_rest and (self.asked.needs.structured or self.total & TOOL):
+            self.fault = make_fault(FaultKind.CUT, "a broken event inside a tool call or structured output", row="R9")
+            return 0
+        return -PING
+
+    def fault_at_end(self) -> Fault | None:
+        """Return what a stream without `[DONE]` is: complete after a finish reason (row 40), else cut."""
+        if self.total & FINISH:
+            return self.fault_if_empty()
+        if self.total & ~PING:
+            return make_fault(FaultKind.CUT, "the stream ended without a finish reason", row="5.41")
+        return make_fault(FaultKind.EMPTY_BODY, "status 200 and a stream without any event")
+
+    def fault_if_empty(self) -> Fault | None:
+        """Return the fault of a complete stream that said nothing (row 35); some finishes explain that."""
+        if self.total & CONTENT or self.finish in SPEAKS_WITHOUT_TEXT:
+            return None
+        return make_fault(FaultKind.EMPTY_ANSWER, "a whole stream without any content")
+
+    def end(self, raw: bytes, bits: int, fault: Fault | None) -> Batch:
+        """Return the last batch; the usage is settled: what was told, else an estimate."""
+        self.is_over = True
+        self.head = b""
+        self.whole = None
+        prompt_tokens = self.asked.needs.prompt_tokens
+        if self.usage_seen is not None:
+            self.usage = read_usage(self.usage_seen, prompt_tokens=prompt_tokens, answer_chars=self.chars)
+        elif self.total & CONTENT:
+            self.usage = estimate_usage(prompt_tokens=prompt_tokens, answer_chars=self.chars)
+        return Batch(raw, SEEN[bits], fault)
+
+
+def is_clean(raw: bytes) -> bool:
+    """Return whether an event's bytes are UTF-8 text without NUL."""
+    if b"\0" in raw:
+        return False
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

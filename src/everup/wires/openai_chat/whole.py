@@ -1,0 +1,168 @@
+"""
+Whole answers: judged, and turned into a stream where one was asked for.
+
+Lives here: FAULTS rows 30-37 for JSON bodies. Must not: changing a good answer's bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Raw, structs
+
+from everup.policy.classify import classify_error
+from everup.policy.faults import make_fault
+from everup.shapes.events import Reply, Usage
+from everup.shapes.fault import Fault, FaultKind
+from everup.wires.framing import BOM
+from everup.wires.openai_chat.chunk import CONTENT, SPEAKS_WITHOUT_TEXT, Chunk, decode_chunk, look_at, read_loosely
+from everup.wires.openai_chat.faults import error_in
+from everup.wires.openai_chat.reasoning import collect_signatures
+from everup.wires.openai_chat.usage import estimate_usage, read_usage
+
+if TYPE_CHECKING:
+    from everup.shapes.asked import Asked
+    from everup.shapes.route import Candidate
+
+DONE = b"data: [DONE]\n\n"
+NULL = Raw(b"null")
+
+
+def read_reply(content_type: str, body: bytes, asked: Asked, candidate: Candidate) -> Reply:
+    """Return a whole answer with its usage, its bytes unchanged, or the fault that makes it none."""
+    body = body.removeprefix(BOM)
+    fault = fault_of_bytes(content_type, body)
+    if fault:
+        return Reply(fault=fault)
+    try:
+        if not body.isascii():
+            body.decode()
+        answer = decode_answer(body)
+    except (ValueError, RecursionError) as broken:
+        return Reply(fault=make_fault(FaultKind.MALFORMED, f"the answer is not valid JSON: {where(broken)}"))
+    if answer is None or answer.error or answer.choices is None:
+        return Reply(fault=fault_of_shape(body, candidate))
+    chars, is_empty = measure(answer)
+    if is_empty:
+        return Reply(fault=make_fault(FaultKind.EMPTY_ANSWER, "a whole answer without any content"))
+    return Reply(
+        raw=body,
+        usage=usage_of(answer, asked.needs.prompt_tokens, chars),
+        model=answer.model if isinstance(answer.model, str) else "",
+        minted=signatures_in(answer),
+    )
+
+
+def decode_answer(body: bytes) -> Chunk | None:
+    """Return what a body says as far as it matters, None for JSON that is no completion."""
+    try:
+        return decode_chunk(body)
+    except msgspec.ValidationError:
+        return read_loosely(msgspec.json.decode(body))
+
+
+def fault_of_bytes(content_type: str, body: bytes) -> Fault | None:
+    """Return the fault of a body that cannot be JSON at all, told by its first bytes and its type."""
+    if not body or body.isspace():
+        return make_fault(FaultKind.EMPTY_BODY, "status 200 with an empty body")
+    if body[:64].lstrip()[:1] == b"<" or "text/html" in content_type.lower():
+        return make_fault(FaultKind.HTML_PAGE, "status 200 with an HTML page, not an answer")
+    return None
+
+
+def fault_of_shape(body: bytes, candidate: Candidate) -> Fault:
+    """Return the fault of valid JSON that is no completion: the error it tells of, else malformed."""
+    found = msgspec.json.decode(body)
+    seen = error_in(found)
+    if seen:
+        return classify_error(
+            seen,
+            provider=candidate.provider.name,
+            model=candidate.model.ref.model,
+            is_local=candidate.provider.is_local,
+        )
+    if isinstance(found, dict) and found.get("error"):
+        return make_fault(FaultKind.SERVER_ERROR, "status 200 with an error of unknown form", row="5.31")
+    return make_fault(FaultKind.MALFORMED, "the answer is JSON but not a chat completion")
+
+
+def where(broken: Exception) -> str:
+    """Return a parser's complaint: it holds positions, never content."""
+    if isinstance(broken, RecursionError):
+        return "nested too deep"
+    return "not UTF-8" if isinstance(broken, UnicodeError) else str(broken)
+
+
+def measure(answer: Chunk) -> tuple[int, bool]:
+    """Return the characters of an answer's text and whether it says nothing at all (row 35)."""
+    chars = 0
+    is_empty = True
+    for choice in answer.choices or ():
+        message = choice.message or choice.delta
+        if message is not None:
+            if isinstance(message.content, str):
+                chars += len(message.content)
+            if look_at(message) & CONTENT:
+                is_empty = False
+        if choice.text or choice.finish_reason in SPEAKS_WITHOUT_TEXT:
+            is_empty = False
+    return chars, is_empty
+
+
+def usage_of(answer: Chunk, prompt_tokens: int, chars: int) -> Usage:
+    """Return the answer's usage, or an estimate marked so."""
+    if answer.usage is not None:
+        return read_usage(answer.usage, prompt_tokens=prompt_tokens, answer_chars=chars)
+    return estimate_usage(prompt_tokens=prompt_tokens, answer_chars=chars)
+
+
+def signatures_in(answer: Chunk) -> tuple[str, ...]:
+    """Return the reasoning signatures of a whole answer, bounded."""
+    found: list[str] = []
+    for choice in answer.choices or ():
+        message = choice.message
+        if message and (message.reasoning_details or message.thinking_blocks or message.tool_calls):
+            collect_signatures([message.reasoning_details, message.thinking_blocks, message.tool_calls], found)
+    return tuple(found)
+
+
+def as_stream(body: bytes, *, wants_usage: bool) -> bytes:
+    """Return a good whole answer as a stream: one chunk per choice, its finish, the usage if asked, the end."""
+    fields = msgspec.json.decode(body, type=dict[str, Raw])
+    choices = msgspec.json.decode(fields["choices"], type=list[dict[str, Raw]])
+    usage = fields.pop("usage", None)
+    fields["object"] = Raw(b'"chat.completion.chunk"')
+    spoken: list[dict[str, object]] = []
+    finished: list[dict[str, object]] = []
+    for place, choice in enumerate(choices):
+        index = choice.pop("index", Raw(b"%d" % place))
+        finish = choice.pop("finish_reason", NULL)
+        message = choice.pop("message", Raw(b"{}"))
+        choice.pop("delta", None)
+        spoken.append({"index": index, "delta": as_delta(message), **choice, "finish_reason": NULL})
+        finished.append({"index": index, "delta": {}, "finish_reason": finish})
+    events = [{**fields, "choices": [each]} for each in (*spoken, *finished)]
+    if wants_usage and usage is not None and bytes(usage) != b"null":
+        events.append({**fields, "choices": [], "usage": usage})
+    return b"".join((*(b"data: " + one_line(msgspec.json.encode(event)) + b"\n\n" for event in events), DONE))
+
+
+def as_delta(message: Raw) -> dict[str, object]:
+    """Return a message as the one delta of a stream: tool calls get the index a delta needs."""
+    delta: dict[str, object] = dict(msgspec.json.decode(message, type=dict[str, Raw]))
+    calls = delta.get("tool_calls")
+    if isinstance(calls, Raw) and bytes(calls)[:1] == b"[":
+        rows = msgspec.json.decode(calls, type=list[dict[str, Raw]])
+        delta["tool_calls"] = [{"index": place, **row} for place, row in enumerate(rows)]
+    return delta
+
+
+def one_line(text: bytes) -> bytes:
+    """Return JSON without raw line ends, which an event cannot hold; inside strings JSON allows none."""
+    return text.translate(None, b"\r\n")
+
+
+def with_billing(fault: Fault) -> Fault:
+    """Return the fault marked as possibly billed: something had been generated."""
+    return fault if fault.possibly_billed else structs.replace(fault, possibly_billed=True)

@@ -1,0 +1,160 @@
+"""Streamed answers: held, released, kept alive, cut and timed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from everup.shapes.limits import Limits
+from everup.shapes.route import ClockOverrides
+from everup.testing import scripts as s
+from everup.testing.clock import JumpLoop
+from tests.engine.make import Sheet, world
+
+pytestmark = pytest.mark.anyio
+
+GOOD = s.reply("Hel", "lo.")
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Return the loop whose clock jumps."""
+    return "asyncio", {"loop_factory": JumpLoop}
+
+
+async def test_a_good_stream_passes_byte_for_byte() -> None:
+    """A stream is relayed as it came, with who answered and a trail of one."""
+    async with world(a=GOOD) as w:
+        sheet = await w.ask(is_stream=True, stream_options={"include_usage": True})
+        sent = b"".join(s.chat_sse("Hel", "lo."))
+        assert sent == sheet.body
+        assert sheet.is_finished
+        assert "a/m" == sheet.headers["x-everup-model"]
+        assert sheet.trail.startswith("a/m=ok (")
+
+
+async def test_a_refusal_is_never_seen_by_the_client() -> None:
+    """A provider's error before content moves on silently, and the trail says so."""
+    async with world(a=s.error(429, "rate_limit_error", None, "slow down"), b=GOOD) as w:
+        sheet = await w.ask(is_stream=True)
+        assert ("Hello.", True) == (sheet.text, sheet.is_finished)
+        assert {"a": 1, "b": 1} == w.calls()
+        assert "a/m=rate_limit 429" in sheet.trail
+
+
+async def test_a_cut_before_content_is_discarded() -> None:
+    """What a stream said before its first content is forgotten when it breaks off."""
+    begun = s.stream(s.event({"role": "assistant", "content": ""}), s.Close(), is_ended=False)
+    async with world(a=begun, b=GOOD) as w:
+        sheet = await w.ask(is_stream=True)
+        assert "Hello." == sheet.text
+        assert 1 == sheet.body.count(b'"role"')
+
+
+async def test_a_cut_after_content_is_told_and_nobody_else_is_asked() -> None:
+    """After content a cut ends in an error event; it never looks complete and costs no second attempt."""
+    begun = s.stream(*s.texts("Hel"), s.Close(), is_ended=False)
+    async with world(a=begun, b=GOOD) as w:
+        sheet = await w.ask(is_stream=True)
+        assert "Hel" == sheet.text
+        assert not sheet.is_finished
+        assert sheet.failure is not None
+        assert "answer_cut" == sheet.failure.code
+        assert {"a": 1, "b": 0} == w.calls()
+
+
+async def test_a_silent_provider_is_left_at_its_clock() -> None:
+    """A provider that sends no first event is left when its clock ends and another one is ready."""
+    async with world(a=s.play(s.Silence()), b=GOOD) as w:
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        sheet = await w.ask(is_stream=True)
+        assert "Hello." == sheet.text
+        assert 12 <= loop.time() - before < 14
+        assert "a/m=first_event" in sheet.trail
+        assert "possibly billed" in sheet.trail
+
+
+async def test_a_silent_last_candidate_has_until_the_deadline() -> None:
+    """With nobody else ready only the deadline ends a silent attempt, as a 504."""
+    async with world(a=s.play(s.Silence())) as w:
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        sheet = await w.ask(is_stream=True, deadline_s=40)
+        assert sheet.failure is not None
+        assert 504 == sheet.failure.status
+        assert 40 <= loop.time() - before < 42
+
+
+async def test_the_head_goes_out_with_comments_after_the_hold() -> None:
+    """After the hold time the head goes out and comments keep the client waiting; then the answer follows."""
+    slow = s.reply("Hello.").after(s.Pause(100))
+    async with world(a=slow) as w:
+        sheet = await w.ask(is_stream=True)
+        assert sheet.is_finished
+        assert sheet.body.startswith(b": ")
+        assert 4 == sheet.body.count(b": keep")
+        assert "Hello." == sheet.text
+
+
+async def test_total_failure_after_the_hold_is_an_error_event() -> None:
+    """Once the head is out a total failure is told in the stream, not as a status."""
+    async with world(a=s.error(500).after(s.Pause(60))) as w:
+        sheet = await w.ask(is_stream=True)
+        assert 200 == sheet.status
+        assert not sheet.is_finished
+        assert sheet.failure is not None
+        assert "all_candidates_failed" == sheet.failure.code
+
+
+async def test_a_stall_after_content_ends_as_a_cut() -> None:
+    """A stream that falls silent after content is ended as incomplete at the stall clock."""
+    stalled = s.stream(*s.texts("Hel"), s.Silence(), is_ended=False)
+    async with world(a=stalled, b=GOOD, clocks=ClockOverrides(stall_s=5)) as w:
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        sheet = await w.ask(is_stream=True)
+        assert sheet.failure is not None
+        assert "stall" in sheet.failure.message
+        assert 5 <= loop.time() - before < 7
+
+
+async def test_a_slow_client_does_not_run_the_provider_s_clocks_down() -> None:
+    """While the client takes its time to read, the provider is not blamed for silence."""
+    pieces = [step for piece in ("Hel", "lo", ".") for step in (*s.texts(piece), s.Pause(1))]
+    async with world(a=s.stream(*pieces, s.event({}, finish="stop"), b"data: [DONE]\n\n")) as w:
+        sheet = await w.ask(is_stream=True, sheet=Sheet(pause_s=90))
+        assert ("Hello.", True) == (sheet.text, sheet.is_finished)
+
+
+async def test_leaving_cancels_the_upstream_call() -> None:
+    """When the client's task is cancelled the provider's connection is closed and every slot is free again."""
+    async with world(a=s.stream(*s.texts("Hel"), s.Silence(), is_ended=False)) as w:
+        sheet = Sheet()
+        task = asyncio.create_task(w.ask(is_stream=True, sheet=sheet))
+        while not sheet.parts:
+            assert not task.done()
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        assert 0 == w.net.view()["open"]
+        while w.providers["a"].requests[0].gone_mono_s is None:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stream_of_nothing_but_roles_is_bounded() -> None:
+    """Endless events without content do not fill the memory: the attempt is given up."""
+    endless = s.stream(s.Send(s.chunk(s.event({"role": "assistant", "content": ""})), times=20_000), is_ended=False)
+    async with world(a=endless, b=GOOD, limits=Limits(held_bytes_max=10_000)) as w:
+        sheet = await w.ask(is_stream=True)
+        assert "Hello." == sheet.text
+        assert "a/m=malformed" in sheet.trail
+
+
+async def test_connections_are_used_again_after_a_stream() -> None:
+    """A complete stream gives its connection back, so that the next request needs no new one."""
+    async with world(a=GOOD) as w:
+        for _ in range(3):
+            assert (await w.ask(is_stream=True)).is_finished
+        assert 1 == w.providers["a"].connections
