@@ -67,7 +67,7 @@ def fake(answers: Mapping[str, Said]) -> Iterator[Fake]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802  # the server's own name
+        def do_GET(self) -> None:  # the server's own name
             size = int(self.headers.get("content-length", "0"))
             sent = json.loads(self.rfile.read(size)) if size else None
             it.requests.append((self.command, self.path, dict(self.headers.items()), sent))

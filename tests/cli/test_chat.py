@@ -148,3 +148,22 @@ def test_a_pipe_gets_every_byte(everup: Everup) -> None:
     """In a pipe the text is passed on byte for byte, escape sequences too: a pipe is no terminal."""
     with fake({CHAT: streamed("\x1b[31mred")}) as it:
         assert "\x1b[31mred\n" == everup("chat", "x", "--url", it.url).out
+
+
+class Stopped(chat.Conversation):
+    """A conversation whose every answer the person stops."""
+
+    def turn(self, text: str) -> None:  # noqa: ARG002  # the real one's signature
+        """Raise what Ctrl-C raises."""
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_one_answer(
+    lines: list[str | BaseException], typed: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C during an answer ends that answer, says that it is not kept, and the conversation goes on."""
+    lines += ["one", "two"]
+    address = Address(shown="x")
+    stopped = Stopped(address, model="default", system="", is_stream=True, has_trail=False)
+    chat.converse(stopped, typed)  # type: ignore[arg-type]
+    assert 2 == capsys.readouterr().err.count("[stopped; this turn is not kept]")

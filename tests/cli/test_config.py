@@ -104,3 +104,10 @@ def test_every_default_is_shown(everup: Everup) -> None:
     assert "port = 4400" in shown
     assert "deadline_s = 600" in shown
     assert "drain_s = 30" in shown
+
+
+def test_the_example_of_the_first_ten_minutes(everup: Everup, tmp_path: Path, root: Path) -> None:
+    """The config file that docs/start.md shows is good as it stands."""
+    page = (root / "docs" / "start.md").read_text(encoding="utf-8")
+    (tmp_path / "everup.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    assert (0, "everup.toml: good (2 providers, 1 route)\n", "") == everup("config", "check", "everup.toml")

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.cli.conftest import Everup
 from tests.cli.fake_gateway import as_json, fake
 
-GGUF = b"GGUF" + (3).to_bytes(4, "little") + bytes(16)
-"""The head of a model without weights."""
+GGUF = b"GGUF" + (3).to_bytes(4, "little") + bytes(24)
+"""A model without weights: the head alone, padded."""
 
 
 def test_a_file_that_is_there_is_not_fetched(everup: Everup, home: Path) -> None:
@@ -30,7 +30,9 @@ def test_the_state_on_disk(everup: Everup, home: Path) -> None:
     done = everup("local", "status")
     assert 3 == done.code
     assert done.out.startswith("embedded model tiny-1b: ")
-    assert (False, "tiny-1b") == tuple(json.loads(everup("local", "status", "--json").out)[key] for key in ("running", "model"))
+    assert (False, "tiny-1b") == tuple(
+        json.loads(everup("local", "status", "--json").out)[key] for key in ("running", "model")
+    )
 
 
 def test_the_gateways_state(everup: Everup) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from everup.cli.run import program
 from everup.testing.clock import until
 from everup.testing.gateway import KEY, Gateway, config_text
 from everup.testing.provider import ScriptedProvider, closed_port
 from everup.testing.scripts import ROLE, Reset, error, reply, stream, texts
 from tests.cli.conftest import Done
 
-pytestmark = pytest.mark.anyio
 SCRIPTS = {
     "good": (reply("Rh", "ine"),),
     "busy": (error(529, "overloaded_error", None, "Overloaded"),),
@@ -45,6 +45,7 @@ async def command(gateway: Gateway, *arguments: str, **variables: str) -> Done:
     return Done(process.returncode or 0, out.decode(), err.decode())
 
 
+@pytest.mark.anyio
 async def test_a_whole_session(tmp_path: Path) -> None:
     """Started with a config file it shows the table, and every command that asks it gets its answer."""
     port = closed_port()
@@ -63,7 +64,7 @@ async def test_a_whole_session(tmp_path: Path) -> None:
         started = gateway.err
     assert f"address  http://127.0.0.1:{port}/v1" in started
     assert "default  one/busy, then one/good" in started
-    assert 'eval "$(everup env --config ' in started
+    assert "env --config " in started
     assert (0, "Rhine\n") == (answered.code, answered.out)
     assert answered.err.startswith("[one/good]\n[trail: one/busy=overloaded 529 (")
     assert (0, "Rhine\n") == (whole.code, whole.out)
@@ -77,6 +78,7 @@ async def test_a_whole_session(tmp_path: Path) -> None:
     assert 4 == refused.code
 
 
+@pytest.mark.anyio
 async def test_a_client_key_from_birth_to_death(tmp_path: Path) -> None:
     """A new key works within a second, may not read the state, and is dead within a second of its revocation."""
     port = closed_port()
@@ -99,6 +101,7 @@ async def settled(gateway: Gateway, key: str, wanted: int) -> int:
     return done.code
 
 
+@pytest.mark.anyio
 async def test_a_taken_port(tmp_path: Path) -> None:
     """A port in use is told with its number, and the exit code says configuration."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -113,6 +116,7 @@ async def test_a_taken_port(tmp_path: Path) -> None:
     assert "Traceback" not in gateway.err
 
 
+@pytest.mark.anyio
 async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A config file that was named must be there."""
     gateway = Gateway(tmp_path, None, 0)
@@ -126,10 +130,13 @@ async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.anyio
 async def test_ctrl_c_ends_it(tmp_path: Path) -> None:
     """Ctrl-C drains and ends with 0, without a traceback."""
     port = closed_port()
-    gateway = Gateway(tmp_path, f'[server]\nport = {port}\n[providers.ollama]\n[routes.default]\ntry = ["ollama/x"]\n', port)
+    gateway = Gateway(
+        tmp_path, f'[server]\nport = {port}\n[providers.ollama]\n[routes.default]\ntry = ["ollama/x"]\n', port
+    )
     gateway.start()
     process = gateway.process
     assert process is not None
@@ -142,3 +149,15 @@ async def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         process.wait()
     assert 0 == process.returncode
     assert "Traceback" not in gateway.err
+
+
+def test_how_a_shell_calls_it(tmp_path: Path) -> None:
+    """The line to paste works where the PATH does not lead to this everup, and is short where it does."""
+    python, script = tmp_path / "py thon", tmp_path / "everup"
+    assert program(str(python), None, "linux") == f"'{python}' -m everup"
+    script.touch()
+    assert program(str(python), None, "linux") == str(script)
+    assert program(str(python), "/usr/bin/everup", "linux") == str(script)
+    link = tmp_path / "bin"
+    link.symlink_to(script)
+    assert "everup" == program(str(python), str(link), "linux")

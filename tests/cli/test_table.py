@@ -22,7 +22,7 @@ SNAPSHOT = Snapshot(
         )
     },
 )
-URL, KEY = "http://127.0.0.1:4400", "/home/me/key"
+URL, KEY = "http://127.0.0.1:4400", "/x/key"
 
 
 def test_what_was_found() -> None:
@@ -31,7 +31,7 @@ def test_what_was_found() -> None:
     assert "  openai    gpt-x  OPENAI_API_KEY: key accepted, 40 models\n" in text
     assert "  ollama    qwen3  on this machine, http://127.0.0.1:11434/v1\n" in text
     assert "  default  openai/gpt-x, then ollama/qwen3\n" in text
-    assert "  address  http://127.0.0.1:4400/v1\n  key      /home/me/key\n" in text
+    assert "  address  http://127.0.0.1:4400/v1\n  key      /x/key\n" in text
     assert '\n  eval "$(everup env)"\n' in text
     assert "Nothing was found" not in text
 

@@ -30,6 +30,8 @@ def test_the_version_option(everup: Everup) -> None:
 def test_the_small_commands_import_nothing_heavy() -> None:
     """Building the command line loads no library that takes time or memory."""
     code = "import sys, everup.cli.main; print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     heavy = {"rich", "tomlkit", "uvicorn", "prometheus_client", "asyncio", "ssl", "msgspec", "pydantic", "typer"}
     assert set() == heavy & loaded

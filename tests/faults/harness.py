@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from everup.testing.client import Answer
 from everup.testing.gateway import Gateway, config_text
-from everup.testing.provider import Request, ScriptedProvider, closed_port
+from everup.testing.provider import Request, ScriptedProvider, refusing_port
 from everup.testing.scripts import Script, reply
 from tests.faults.rows import ROWS
 from tests.faults.shape import LEAK, Expect, Row
@@ -118,7 +118,7 @@ async def first_of(case: Case, stack: AsyncExitStack, folder: Path) -> tuple[Scr
         table["ca_file"] = str(folder / f"{address}.pem")
     first = ScriptedProvider({"*": scripts}, tls=tls, models=(MODEL,))
     if address in {"closed", "nowhere", "deaf"}:
-        port = stack.enter_context(deaf_port()) if address == "deaf" else closed_port()
+        port = stack.enter_context(deaf_port() if address == "deaf" else refusing_port())
         host = "nowhere.invalid" if address == "nowhere" else "127.0.0.1"
         return first, {**table, "base_url": f"http://{host}:{port}/v1"}
     await stack.enter_async_context(first)
@@ -153,9 +153,8 @@ async def open_stage(cases: tuple[Case, ...], folder: Path) -> AsyncIterator[Sta
             routes[case.name] = {"try": chain, **case.row.clocks}
             if case.row.model:
                 models[f"f-{case.name}/{MODEL}"] = dict(case.row.model)
-        port = closed_port()
-        text = config_text(port=port, providers=providers, routes=routes, models=models, limits=LIMITS)
-        gateway = Gateway(folder, text, port)
+        text = config_text(providers=providers, routes=routes, models=models, limits=LIMITS)
+        gateway = Gateway(folder, text)
         await stack.enter_async_context(gateway)
         yield Stage(gateway, firsts, good)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from everup.testing.gateway import Gateway, config_text
-from everup.testing.provider import Request, ScriptedProvider, closed_port
+from everup.testing.provider import Request, ScriptedProvider
 
 
 class Stage(Struct, frozen=True):
@@ -51,10 +51,9 @@ async def open_stage(
             name: await stack.enter_async_context(ScriptedProvider(models=("m",), send_buffer_bytes=send_buffer_bytes))
             for name in names
         }
-        port = closed_port()
         rows = {name: {"base_url": each.base_url, **(tables or {}).get(name, {})} for name, each in providers.items()}
-        text = config_text(port=port, providers=rows, routes=routes, limits=limits, models=models, more=more)
-        gateway = await stack.enter_async_context(Gateway(folder, text, port))
+        text = config_text(providers=rows, routes=routes, limits=limits, models=models, more=more)
+        gateway = await stack.enter_async_context(Gateway(folder, text))
         yield Stage(gateway, providers)
 
 

@@ -15,7 +15,9 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
 MANY = [f"many{n:02}" for n in range(12)]
 ROUTES = {
     "limited": ["lim1/m", "lim2/m"],
+    "limited-stream": ["lim3/m", "lim4/m"],
     "mixed": ["mix1/m", "mix2/m", "mix3/m"],
+    "mixed-stream": ["mix4/m", "mix5/m", "mix6/m"],
     "many": [f"{name}/m" for name in MANY],
     "fussy": ["fussy1/m", "fussy2/m"],
     "named": ["named/m"],
@@ -34,26 +36,27 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         yield running
 
 
-@pytest.mark.parametrize("stream", [False, True])
-async def test_all_rate_limits_are_a_429(stage: Stage, *, stream: bool) -> None:
+@pytest.mark.parametrize(("route", "one", "two"), [("limited", "lim1", "lim2"), ("limited-stream", "lim3", "lim4")])
+async def test_all_rate_limits_are_a_429(stage: Stage, route: str, one: str, two: str) -> None:
     """When every candidate is rate-limited the client gets 429 with the smallest Retry-After."""
-    stage["lim1"].script(s.error(429, "rate_limit_error", None, "slow down", retry_after="40"))
-    stage["lim2"].script(s.error(429, "rate_limit_error", None, "slow down", retry_after="25"))
-    answer = await stage.gateway.ask("limited", stream=stream, headers={"x-everup-deadline-s": "20"})
-    assert 429 == answer.status
+    stage[one].script(s.error(429, "rate_limit_error", None, "slow down", retry_after="40"))
+    stage[two].script(s.error(429, "rate_limit_error", None, "slow down", retry_after="25"))
+    answer = await stage.gateway.ask(route, stream=route.endswith("stream"), headers={"x-everup-deadline-s": "20"})
+    assert (429, [1, 1]) == (answer.status, stage.counts(one, two))
     assert 24 <= float(answer.headers["retry-after"]) <= 25
-    assert {"lim1/m", "lim2/m"} <= set(answer.error["message"].replace(":", " ").split())
+    assert {f"{one}/m", f"{two}/m"} <= set(answer.error["message"].replace(":", " ").split())
 
 
-@pytest.mark.parametrize("stream", [False, True])
-async def test_a_mixture_is_a_503(stage: Stage, *, stream: bool) -> None:
-    """A limit, a bad key and a broken server together are 503, never the upstream's 401."""
-    stage["mix1"].script(s.error(429, "rate_limit_error", None, "slow down", retry_after="40"))
-    stage["mix2"].script(s.error(401, None, "invalid_api_key", "no such key"))
-    stage["mix3"].script(s.error(529, "overloaded_error", None, "Overloaded"))
-    answer = await stage.gateway.ask("mixed", stream=stream)
-    assert 503 == answer.status
-    assert all(f"mix{n}/m" in answer.error["message"] for n in (1, 2, 3))
+@pytest.mark.parametrize(("route", "first"), [("mixed", 1), ("mixed-stream", 4)])
+async def test_a_mixture_is_a_503(stage: Stage, route: str, first: int) -> None:
+    """A limit, a bad key and an overload together are 503, never the upstream's 401."""
+    names = [f"mix{n}" for n in range(first, first + 3)]
+    stage[names[0]].script(s.error(429, "rate_limit_error", None, "slow down", retry_after="40"))
+    stage[names[1]].script(s.error(401, None, "invalid_api_key", "no such key"))
+    stage[names[2]].script(s.error(529, "overloaded_error", None, "Overloaded"))
+    answer = await stage.gateway.ask(route, stream=route.endswith("stream"))
+    assert (503, [1, 1, 1]) == (answer.status, stage.counts(*names))
+    assert [] == [name for name in names if f"{name}/m" not in answer.error["message"]]
     assert not answer.is_stream
 
 

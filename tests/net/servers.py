@@ -102,8 +102,8 @@ class RawServer:
                 at = min(len(self.requests), len(self.answers)) - 1
                 if not await self.play(self.answers[at], reader, writer):
                     return
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            return
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            return  # the client has gone, or the test is over
         finally:
             self.open -= 1
             self.writers.discard(writer)

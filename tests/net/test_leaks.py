@@ -91,7 +91,7 @@ async def test_descriptors_come_back(ca_file: str) -> None:
 
 async def test_an_abort_while_dialing_is_over_at_once(ca_file: str) -> None:
     """Giving up while connecting does not wait for the connection, and it never comes alive."""
-    async with RawServer(tls=tls()) as server, client_of() as client:
+    async with RawServer((Do.HOLD,), tls=tls()) as server, client_of() as client:
         for turns in range(TURNS):
             exchange = client.start(Origin("https", "localhost", server.port, ca_file=ca_file), POST)
             asking = asyncio.create_task(exchange.head())

@@ -60,7 +60,11 @@ class TunnelProxy:
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
-        self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+        try:
+            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+            return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
         writer.write(b"HTTP/1.1 200 Connection established\r\nvia: test\r\n\r\n")
         ways = {asyncio.create_task(carry(reader, far_writer)), asyncio.create_task(carry(far_reader, writer))}

@@ -16,7 +16,7 @@ from msgspec import Struct
 from everup.local.model_file import ModelFile, find_model
 from everup.testing import scripts as s
 from everup.testing.gateway import KEY, Gateway, config_text
-from everup.testing.provider import ScriptedProvider, closed_port
+from everup.testing.provider import ScriptedProvider, refusing_port
 from tests.faults.shape import SAYS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.long]
@@ -86,18 +86,17 @@ async def running(model: ModelFile, tmp_path_factory: pytest.TempPathFactory) ->
         providers: dict[str, dict[str, object]] = {"able": {"base_url": able.base_url}}
         for each in (*dead, *(f"{fault}-all" for fault in FAULTS)):
             script, _ = FAULTS[each.split("-")[0]]
-            url = f"http://127.0.0.1:{closed_port()}/v1"
+            url = f"http://127.0.0.1:{stack.enter_context(refusing_port())}/v1"
             if script is not None:
                 url = (await stack.enter_async_context(ScriptedProvider(script))).base_url
             providers[each] = {"base_url": url}
         providers["embedded"] = {"base_url": "embedded:", "profiles": []}
-        port = closed_port()
         # Cooldowns of one test must not spare the next one its fault.
         limits = {"cheap_cooldown_max_s": 0.001}
-        text = config_text(port=port, providers=providers, routes=routes, limits=limits)
+        text = config_text(providers=providers, routes=routes, limits=limits)
         text = text.replace("profiles = []\n", "")
         folder: Path = tmp_path_factory.mktemp("real")
-        yield Running(await stack.enter_async_context(Gateway(folder, text, port)), name, able)
+        yield Running(await stack.enter_async_context(Gateway(folder, text)), name, able)
 
 
 @pytest.fixture

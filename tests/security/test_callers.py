@@ -1,4 +1,4 @@
-"""Who is let in: FAULTS section 6, S1 (bind), S2 (Host), S3 (pages), S6 and S7 (keys), S8 (revoked), S9 (scopes)."""
+"""Who is let in: FAULTS section 6, S1 (bind), S2 (Host), S3 (pages), S6 (keys), S8 (revoked), S9 (scopes)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     """A running everup with an admin key, a client of all routes and a client of one."""
     folder = tmp_path_factory.mktemp("callers")
     routes = {"default": ["p/m"], "other": ["p/m"]}
-    limits = {"key_guesses_per_minute_max": 100}
+    limits = {"key_guesses_per_minute_max": 100_000}
     async with open_stage(folder, routes, limits=limits, more=MORE) as running:
         yield running
 
@@ -210,20 +210,6 @@ async def test_health_tells_strangers_a_code_only(stage: Stage, target: str) -> 
     assert not any(word in answer.body for word in (b"/", b"default", b"p/m", b"everup.toml"))
 
 
-async def test_guesses_are_limited_and_the_right_key_never(stage: Stage) -> None:
-    """A thousand wrong keys are soon 429, and the right key is let in among them every time (S7)."""
-    statuses = []
-    for n in range(40):
-        forged = {"x-forwarded-for": f"10.0.0.{n}", "forwarded": f"for=10.0.0.{n}", "x-real-ip": f"10.0.0.{n}"}
-        wrong = [ask(stage, {**bearer(f"eu-guess-{n}-{m}"), **forged}) for m in range(25)]
-        *answers, right = await asyncio.gather(*wrong, ask(stage, bearer(KEY)))
-        statuses += [answer.status for answer in answers]
-        assert 200 == right.status
-    assert {401, 429} == set(statuses)
-    assert statuses.count(401) <= 100
-    assert {429} == set(statuses[-200:])
-
-
 async def run_cli(stage: Stage, *arguments: str) -> tuple[int, str]:
     """Return exit code and output of an everup command beside the running gateway."""
     home = {"HOME": str(stage.gateway.home), "EVERUP_HOME": str(stage.gateway.home)}
@@ -264,7 +250,6 @@ async def test_a_revoked_key_is_dead_within_a_second(stage: Stage) -> None:
         assert not talk.is_complete
         assert b'"error"' in rest
         assert took_s < 3
-        # 429 if an earlier test of this module has used up the guesses.
-        assert (await exchange(stage.gateway.port, "GET", "/v1/models", bearer(key))).status in {401, 429}
+        assert 401 == (await exchange(stage.gateway.port, "GET", "/v1/models", bearer(key))).status
     finally:
         stage["p"].script(s.reply("Hello"))

@@ -12,7 +12,7 @@ import trustme
 from everup.testing import scripts as s
 from everup.testing.client import Answer, conversation, exchange
 from everup.testing.clock import JumpLoop, until
-from everup.testing.provider import ScriptedProvider, closed_port
+from everup.testing.provider import ScriptedProvider, refusing_port
 
 pytestmark = pytest.mark.anyio
 
@@ -147,10 +147,10 @@ async def test_a_bad_request_is_complained_of() -> None:
     assert 1 == len(provider.complaints)
 
 
-async def test_nobody_listens_on_a_closed_port() -> None:
-    """A closed port refuses."""
-    with pytest.raises(ConnectionRefusedError):
-        await exchange(closed_port(), "GET", "/")
+async def test_a_refusing_port_refuses() -> None:
+    """A port that is taken but not listened on refuses, and nobody else can take it."""
+    with refusing_port() as port, pytest.raises(ConnectionRefusedError):
+        await exchange(port, "GET", "/")
 
 
 async def test_tls_is_offered() -> None:

@@ -1,5 +1,5 @@
 """
-One chat answer: from the gateway's bytes to text shown as it comes, and what is to be told about it.
+One chat answer: from bytes to text shown as it comes, and how it went.
 
 What must not live here: printing (the text goes to a callback). Called by `chat`.
 """
@@ -25,7 +25,7 @@ DONE = b"[DONE]"
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """How an answer went: its text, who gave it, the attempts, and why it is not whole ("" when it is)."""
+    """How an answer went: its text, who gave it, the attempts, why it is not whole."""
 
     text: str = ""
     model: str = ""
@@ -34,7 +34,7 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 async def answered(address: Address, body: dict[str, object], show: Callable[[str], None]) -> Told:
-    """Return how the answer went, its text already shown; `Ended` when the gateway cannot be asked."""
+    """Return how it went, the text already shown; `Ended` if there is no gateway."""
     async with ask(address, "POST", CHAT, json.dumps(body).encode(), quiet_s=QUIET_S) as answer:
         model, trail = answer.headers.get("x-everup-model", ""), answer.headers.get("x-everup-trail", "")
         if answer.status != 200:
@@ -101,7 +101,7 @@ def first_choice(answer: Any) -> dict[str, Any]:
 
 
 def text_in(message: object) -> str:
-    """Return the text of a message or delta: what was said, or the words of a refusal."""
+    """Return the text of a message or delta: its content, or its refusal."""
     if not isinstance(message, dict):
         return ""
     return next((text for name in ("content", "refusal") if isinstance(text := message.get(name), str) and text), "")

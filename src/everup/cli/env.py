@@ -56,7 +56,7 @@ def env(*, shell: str | None, url: str, config: str) -> None:
 
 
 def line(shell: Shell, name: str, value: str) -> str:
-    """Return the line that sets a variable; whatever the value holds, nothing in it is run."""
+    """Return the line that sets a variable; nothing the value holds is ever run."""
     match shell:
         case Shell.SH:
             return f"export {name}={shlex.quote(value)}"

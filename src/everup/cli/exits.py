@@ -1,5 +1,5 @@
 """
-How a command ends: the exit codes, and the exception that carries one with a sentence.
+How a command ends: the exit codes, and the exception that carries one.
 
 What must not live here: printing (see `main`). Raised by every command.
 """
@@ -41,7 +41,7 @@ MEANING = {
 
 
 class Ended(EverupError):
-    """A command that cannot go on: the exit code and, unless all has been said, the sentence for stderr."""
+    """A command that cannot go on: its exit code, and the sentence for stderr."""
 
     def __init__(self, code: Exit, message: str = "") -> None:
         super().__init__(message)

@@ -1,5 +1,5 @@
 """
-A client of the running gateway: one request, its answer's status, headers and bytes as they come.
+A client of the running gateway: one request, and its answer as it comes.
 
 Lives here: finding the gateway (address, socket, key) and saying in words why it cannot be asked. Must not:
 what the answers mean. The reading of HTTP is net's; no request is ever repeated.
@@ -37,7 +37,7 @@ START_IT = "start it with `everup run`"
 
 
 class Address(Struct, frozen=True, kw_only=True):
-    """Where the gateway is and what lets us in; `socket_path` is set for a Unix socket, else host and port."""
+    """Where the gateway is (a Unix socket, or host and port) and what lets us in."""
 
     shown: str
     host: str = "localhost"
@@ -57,7 +57,7 @@ class Cut(Exception):
 
 
 def find_gateway(url: str = "") -> Address:
-    """Return the gateway meant: the option, else EVERUP_URL, else where the config file says it listens."""
+    """Return the gateway meant: by option, else EVERUP_URL, else the config file."""
     given = url or place.environ_url()
     if given.startswith("unix:"):
         path = given.removeprefix("unix:")
@@ -94,7 +94,7 @@ class Answer:
         self.headers: Mapping[str, str] = {}
 
     async def begin(self) -> None:
-        """Nothing, once the head is there; `Cut` when the connection ends or stays silent first."""
+        """Nothing, once the head is there; `Cut` when it does not come."""
         while self.reader.head is None:
             await self.more()
         self.status = self.reader.head.status
@@ -133,7 +133,7 @@ class Answer:
 async def ask(
     address: Address, method: str, target: str, body: bytes = b"", *, quiet_s: float = ANSWER_S
 ) -> AsyncIterator[Answer]:
-    """Give the answer to one request, its head already there; the connection is closed at the end."""
+    """Give the answer to one request, its head there; closes the connection after."""
     stream, writer = await connect(address)
     try:
         writer.write(request_bytes(address, method, target, body))
@@ -165,7 +165,7 @@ async def connect(address: Address) -> tuple[asyncio.StreamReader, asyncio.Strea
 
 
 def reason(error: OSError) -> str:
-    """Return why a connection failed; a certificate for another name gets the setting that helps."""
+    """Return why a connection failed, and the setting that helps a wrong name."""
     verify = getattr(error, "verify_message", "")
     if verify:
         return f"its certificate is not accepted: {verify}; set EVERUP_URL to the name the certificate is for"
@@ -173,7 +173,7 @@ def reason(error: OSError) -> str:
 
 
 def request_bytes(address: Address, method: str, target: str, body: bytes) -> bytes:
-    """Return a request as it goes over the wire; it asks for the connection to be closed after it."""
+    """Return a request as it goes over the wire; the connection ends after it."""
     host = f"[{address.host}]" if ":" in address.host else address.host
     lines = [
         f"{method} {target} HTTP/1.1",
@@ -204,7 +204,7 @@ def get_json(address: Address, target: str) -> Any:
 
 
 def decoded(address: Address, body: bytes) -> Any:
-    """Return an answer's JSON; anything else means that another program listens there."""
+    """Return an answer's JSON; anything else comes from another program."""
     try:
         return json.loads(body)
     except ValueError:
@@ -212,7 +212,7 @@ def decoded(address: Address, body: bytes) -> Any:
 
 
 def refusal(address: Address, status: int, body: bytes) -> Ended:
-    """Return the end of a command whose request was refused, in the gateway's own words."""
+    """Return the end of a command that was refused, in the gateway's own words."""
     message = error_message(body) or f"the gateway answered {status}"
     if status in {401, 403}:
         return Ended(Exit.KEY_REFUSED, f"{message}\n{place.key_hint(is_there=bool(address.key))}")

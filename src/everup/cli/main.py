@@ -1,5 +1,5 @@
 """
-The command line's front door: the commands, and the boundary where every error becomes a sentence.
+The front door: the commands, and where every error becomes a sentence.
 
 What must not live here: a command (each group has its file). Called as `everup` and by `python -m everup`.
 """
@@ -18,13 +18,22 @@ from everup.cli.screen import tell
 from everup.errors import ConfigError, CredentialError, EverupError, TransportError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class InOrder(click.Group):
+    """A group whose help lists the commands as they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return the commands' names in that order."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="everup %(version)s")
 def app() -> None:
     """
-    A gateway between your apps and language models: one address that answers as long as any of your models can.
+    One address for your apps, in front of all your language models.
 
-    Start it with `everup run`; in another terminal say `eval "$(everup env)"` and `everup chat "Hello"`.
+    It answers as long as any of the models can. Start it with `everup run`; then, in another terminal,
+    `eval "$(everup env)"` and `everup chat "Hello"`.
     """
 
 
@@ -51,7 +60,7 @@ def main() -> None:
 
 
 def guarded() -> int:
-    """Return the exit code of the command on the command line; whatever it raised has been told in words."""
+    """Return the command's exit code; whatever it raised was told in words."""
     try:
         code = called()
         sys.stdout.flush()
@@ -81,12 +90,12 @@ def called() -> int:
 
 
 def leave_pipe() -> None:
-    """Nothing; nobody reads stdout any more, and the interpreter's last flush must not complain about it."""
+    """Nothing; nobody reads stdout, and Python's last flush must not complain."""
     sys.stdout = None  # what Python itself sets when there is no stdout
 
 
 def told(error: Exception) -> tuple[Exit, str]:
-    """Return the exit code and the sentence for an error; never a secret, never a traceback."""
+    """Return exit code and sentence for an error; no secret, no traceback."""
     name = type(error).__name__
     words = f"an error in everup itself ({name}); EVERUP_DEBUG=1 before the same command shows where"
     match error:

@@ -1,5 +1,5 @@
 """
-Options that several commands share, so that they read and mean the same everywhere.
+Options that several commands share, so that they mean the same everywhere.
 
 What must not live here: an option of one command.
 """

@@ -29,14 +29,14 @@ def home() -> Path:
 
 
 def config_path(given: str = "") -> Path:
-    """Return the config file meant: the one given, else the one in the home; it need not exist."""
+    """Return the config file meant: the given one, else the home's; it may be absent."""
     from everup.config import home as places
 
     return Path(given).expanduser() if given else places.config_path(os.environ, sys.platform)
 
 
 def read_config(path: Path) -> Loaded | None:
-    """Return what a config file says with its problems, None when there is none; `ConfigError` as it comes."""
+    """Return what a config file says, None when there is none; or `ConfigError`."""
     if not os.path.lexists(path):
         return None
     from everup.config.parse import load_file
@@ -45,7 +45,7 @@ def read_config(path: Path) -> Loaded | None:
 
 
 def server_settings(given: str = "") -> ServerSettings:
-    """Return where the gateway listens as far as files say; a broken file is told, not overlooked."""
+    """Return where the gateway listens as far as files say; or `ConfigError`."""
     from everup.shapes.snapshot import ServerSettings
 
     path = config_path(given)
@@ -56,7 +56,7 @@ def server_settings(given: str = "") -> ServerSettings:
 
 
 def url_of(server: ServerSettings) -> str:
-    """Return the address that a program on this machine uses for a gateway that listens there."""
+    """Return the address of a gateway that listens there, seen from this machine."""
     host = ANY_ADDRESS.get(server.host, server.host)
     if server.tls_cert and server.hosts:
         host = server.hosts[0]  # a certificate is for a name
@@ -65,7 +65,7 @@ def url_of(server: ServerSettings) -> str:
 
 
 def find_url(given: str, server: ServerSettings) -> str:
-    """Return the gateway's address without `/v1`: the option, else EVERUP_URL, else what the config file says."""
+    """Return the address without `/v1`: by option, else EVERUP_URL, else the file."""
     url = (given or environ_url() or url_of(server)).strip()
     return (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
 
@@ -76,7 +76,7 @@ def environ_url() -> str:
 
 
 def key_hint(*, is_there: bool) -> str:
-    """Return what to do when the gateway refuses: which key was sent, or that there was none."""
+    """Return which key was sent, or that there was none, for one that is refused."""
     if os.environ.get("EVERUP_API_KEY"):
         return "The key sent is the one in EVERUP_API_KEY."
     if is_there:
@@ -85,7 +85,7 @@ def key_hint(*, is_there: bool) -> str:
 
 
 def find_key() -> str:
-    """Return the key this machine's gateway takes: EVERUP_API_KEY, else the one in the home, else nothing."""
+    """Return the gateway's own key: EVERUP_API_KEY, else the home's, else ""."""
     from everup.credentials.keys import read_key
 
     return read_key(home(), os.environ)

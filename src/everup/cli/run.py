@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,8 +63,19 @@ def run(*, config: str, host: str | None, port: int | None, log_format: str) -> 
 
 
 def rendered(found: Found | None, snapshot: Snapshot, url: str, key_where: str, *, config: str, is_moved: bool) -> str:
-    """Return the start table; its line to paste names the address or the file where the home does not say it."""
+    """Return the start table, its line to paste complete for this address."""
     from everup.cli.table import render_found
 
+    called = program(sys.executable, shutil.which("everup"), sys.platform)
     words = f"--url {shlex.quote(url)}" if is_moved else f"--config {shlex.quote(str(Path(config).absolute()))}"
-    return render_found(found, snapshot, url, key_where, env_words=words if is_moved or config else "")
+    return render_found(found, snapshot, url, key_where, env_words=words if is_moved or config else "", program=called)
+
+
+def program(python: str, on_path: str | None, platform: str) -> str:
+    """Return how a shell calls this everup: by name if the PATH finds it, or path."""
+    script = Path(python).with_name("everup.exe" if platform == "win32" else "everup")
+    if on_path and Path(on_path).resolve() == script.resolve():
+        return "everup"
+    path = str(script) if script.exists() else python
+    quoted = f'& "{path}"' if platform == "win32" else shlex.quote(path)
+    return quoted if script.exists() else f"{quoted} -m everup"

@@ -53,12 +53,12 @@ def harmless(text: str, stream: TextIO) -> str:
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Return whether colour is welcome: a terminal that can, and nobody said NO_COLOR (no-color.org)."""
+    """Return whether colour is welcome: a terminal that can, and no NO_COLOR."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Nothing; the table stands on stdout, drawn for eyes on a terminal and as plain columns in a pipe."""
+    """Nothing; the table stands on stdout, drawn on a terminal, plain in a pipe."""
     if not sys.stdout.isatty():
         say(columns(head, rows))
         return
@@ -74,7 +74,7 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
-    """Return rows under a heading, each column as wide as its widest cell, two spaces between."""
+    """Return rows under a heading, each column as wide as its widest cell."""
     lines = [tuple(head), *(tuple(row) for row in rows)] if head else [tuple(row) for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     cells = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -111,7 +111,7 @@ def embedded_line(embedded: dict[str, Any]) -> str:
 
 
 def show_files(end: Ended, *, as_json: bool) -> None:
-    """Nothing; what the config file has stands on stdout, and on stderr that no gateway answers."""
+    """Nothing; the config file's candidates are shown, the lack of a gateway told."""
     path = place.config_path()
     loaded = place.read_config(path)
     rows = configured(loaded.snapshot) if loaded else []
@@ -130,7 +130,7 @@ def show_files(end: Ended, *, as_json: bool) -> None:
 
 
 def configured(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the candidates of a config file: each model of a route with each profile of its provider."""
+    """Return a config file's candidates: each routed model with each profile."""
     routes: dict[str, list[str]] = {}
     for name, route in snapshot.routes.items():
         for ref in route.chain:
@@ -149,7 +149,7 @@ def routes_of(view: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def as_table(value: object) -> dict[str, Any]:
-    """Return a JSON object, an empty one for anything else: the gateway may be of another version."""
+    """Return a JSON object, an empty one for anything else (another version's)."""
     return value if isinstance(value, dict) else {}
 
 

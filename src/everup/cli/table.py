@@ -1,5 +1,5 @@
 """
-The start table: what `everup run` found or was told, shown before anything is paid for.
+The start table: what was found, shown before anything is paid for.
 
 What must not live here: looking for it, printing it. Pure text from values; called through `run`.
 """
@@ -18,21 +18,30 @@ if TYPE_CHECKING:
 
 NOTHING = """Nothing was found that could answer: no provider's key, no model server on this machine, no embedded model.
 Requests get a 503 that says so. Do one of these; everup picks up a server or a model file by itself:
-  everup local get                   fetch a small model that runs on this machine (93 MB)
+  everup local get                   fetch a small model that runs on this machine (98 MB)
   export OPENAI_API_KEY=...          (or OPENROUTER_, GROQ_, MISTRAL_, DEEPSEEK_API_KEY), then start everup again
   start Ollama, LM Studio or a llama.cpp server"""
 
 
 def render_found(
-    found: Found | None, snapshot: Snapshot, url: str, key_where: str, *, env_words: str = "", platform: str = ""
+    found: Found | None,
+    snapshot: Snapshot,
+    url: str,
+    key_where: str,
+    *,
+    env_words: str = "",
+    platform: str = "",
+    program: str = "everup",
 ) -> str:
     """
-    Return what there is, the routes, the address, where the key is, and the line to paste.
+    Return what there is, routes, address, where the key is, the line to paste.
 
     `found` is None when a config file says what to use. `url` has no `/v1`; `env_words` are the options that
     `everup env` needs to find this gateway ("--url ..."), nothing when it is where files say it is.
+    `program` is how a shell calls everup.
     """
-    parts = [f"everup {__version__}, configured by {snapshot.source}" if found is None else f"everup {__version__}"]
+    origin = "found on this machine" if found else f"configured by {snapshot.source}"
+    parts = [f"everup {__version__}, {origin}"]
     rows = [found_row(each) for each in found.providers] if found else configured_rows(snapshot)
     if found and found.embedded_model:
         rows.append(("embedded", found.embedded_model, "on this machine, started when first needed"))
@@ -48,18 +57,18 @@ def render_found(
     socket_path = url.removeprefix("unix:") if url.startswith("unix:") else ""
     address = f"the Unix socket {socket_path}" if socket_path else f"{url}/v1"
     parts.append(columns((), (("address", address), ("key", key_where)), indent="  "))
-    parts.append(how_to_use(env_words, platform or sys.platform, socket_path))
+    parts.append(how_to_use(program, env_words, platform or sys.platform, socket_path))
     return "\n\n".join(parts)
 
 
 def found_row(provider: FoundProvider) -> tuple[str, str, str]:
-    """Return one found provider: its name, the model chosen, where it was seen and what is known of it."""
+    """Return one found provider: name, model chosen, where it was seen, its note."""
     seen = provider.key_env or (f"on this machine, {provider.base_url}" if provider.is_local else provider.base_url)
     return provider.name, provider.model or "-", ": ".join(filter(None, (seen, provider.note)))
 
 
 def configured_rows(snapshot: Snapshot) -> list[tuple[str, str, str]]:
-    """Return one row for each configured provider: its models in the routes, where it is and how many keys it has."""
+    """Return each configured provider: its routed models, address, profiles."""
     rows = []
     for name, provider in snapshot.providers.items():
         chains = [ref for route in snapshot.routes.values() for ref in route.chain if ref.provider == name]
@@ -70,11 +79,11 @@ def configured_rows(snapshot: Snapshot) -> list[tuple[str, str, str]]:
     return rows
 
 
-def how_to_use(env_words: str, platform: str, socket_path: str) -> str:
+def how_to_use(program: str, env_words: str, platform: str, socket_path: str) -> str:
     """Return the lines to paste in another terminal."""
     if socket_path:
-        return f"In another terminal:\n  everup chat --url unix:{socket_path}"
-    command = f"everup env {env_words}".rstrip()
+        return f"In another terminal:\n  {program} chat --url unix:{socket_path}"
+    command = f"{program} env {env_words}".rstrip()
     if platform == "win32":
         paste = (f"{command} | Out-String | Invoke-Expression", f'eval "$({command} --shell sh)"   (in Git Bash)')
     else:

@@ -21,6 +21,7 @@ from everup.net.tls import Contexts
 from everup.net.tunnel import open_tunnel
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from everup.net.origin import Origin
@@ -78,16 +79,25 @@ class Dialer:
             if error.kind is not LOCAL:
                 self.resolver.doubt(host, port)
             raise
+        return await self.adopt(sock, site, place)
+
+    async def adopt(self, sock: socket.socket, site: Site, place: str) -> Connection:
+        """
+        Return the connection that owns a socket from now on.
+
+        Not to be cancelled in the middle: uvloop would close the descriptor under the socket object, whose
+        own end would then close somebody else's.
+        """
         loop = asyncio.get_running_loop()
+        making = loop.create_task(loop.create_connection(lambda: Connection(self.pool, site), sock=sock))
         try:
-            _, connection = await loop.create_connection(lambda: Connection(self.pool, site), sock=sock)
+            _, connection = await asyncio.shield(making)
         except OSError as error:
-            sock.close()
-            raise TransportError(
-                TransportKind.RESET, f"{place} ended the connection at once ({words(error)})"
-            ) from error
-        except BaseException:
-            sock.close()
+            why = f"{place} ended the connection at once ({words(error)})"
+            raise TransportError(TransportKind.RESET, why) from error
+        except asyncio.CancelledError:
+            making.add_done_callback(abort_late)
+            await asyncio.wait({making})
             raise
         return connection
 
@@ -139,3 +149,9 @@ class Dialer:
     def close(self) -> None:
         """Wait for no lookup any more."""
         self.resolver.close()
+
+
+def abort_late(making: asyncio.Task[tuple[asyncio.Transport, Connection]]) -> None:
+    """Close a connection that nobody wants any more."""
+    if not making.cancelled() and making.exception() is None:
+        making.result()[1].abort()

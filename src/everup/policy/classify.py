@@ -122,7 +122,11 @@ def classify_refusal(refusal: Refusal, limits: Limits = LIMITS) -> Fault:
 def classify_error(
     seen: ErrorSeen, *, provider: str, model: str, is_local: bool = False, limits: Limits = LIMITS
 ) -> Fault:
-    """Return the fault that an error object inside a 200 or a stream stands for; unknown is SERVER_ERROR."""
+    """
+    Return the fault that an error object inside a 200 or a stream stands for.
+
+    Unknown is SERVER_ERROR.
+    """
     status = seen.status if seen.status and 400 <= seen.status <= 599 else status_named(seen)
     row, kind = judge(seen, status or 500, is_local=is_local, model=model)
     if kind is FaultKind.WRONG_PATH or (not status and row == "5.23"):
@@ -142,7 +146,11 @@ def classify_error(
 
 
 def classify_transport(error: TransportError) -> Fault:
-    """Return the fault a broken connection stands for; billed only where the request may have been read."""
+    """
+    Return the fault a broken connection stands for.
+
+    Billed only where the request may have been read.
+    """
     kind, billed_from = TRANSPORT[error.kind]
     return make_fault(
         kind,
@@ -154,7 +162,11 @@ def classify_transport(error: TransportError) -> Fault:
 def waiting(
     kind: FaultKind, row: str, headers: Mapping[str, str], seen: ErrorSeen | None, limits: Limits
 ) -> tuple[float | None, str]:
-    """Return the wait a provider asks for, and the row; reset headers count for rate limits only."""
+    """
+    Return the wait a provider asks for, and the row.
+
+    Reset headers count for rate limits only.
+    """
     if kind not in WAITING_KINDS:
         return None, row
     if kind is FaultKind.RATE_LIMIT:
@@ -164,7 +176,7 @@ def waiting(
 
 
 def judge(seen: ErrorSeen, status: int, *, is_local: bool, model: str) -> tuple[str, FaultKind]:
-    """Return row and kind: by code, then by words that refine the status, then by the status alone."""
+    """Return row and kind by code, else by words for this status, else by it."""
     names = {seen.type.lower(), seen.code.lower()} - {""}
     verdict = by_code(names, status) or by_words(seen, status, is_local=is_local)
     if verdict:
@@ -188,7 +200,7 @@ def by_code(names: set[str], status: int) -> tuple[str, FaultKind] | None:
 
 
 def by_words(seen: ErrorSeen, status: int, *, is_local: bool) -> tuple[str, FaultKind] | None:
-    """Return the verdict of the first pattern that the message matches, among those for this status."""
+    """Return the verdict of the first pattern for this status that matches."""
     text = f"{seen.message[:WORDS_CHARS_MAX]} {seen.param[:80]}"
     for row in TEXTS:
         if status not in row.statuses or not row.pattern.search(text):
@@ -209,7 +221,11 @@ def finer_row(row: Words, status: int, *, is_local: bool) -> str:
 
 
 def status_verdict(status: int) -> tuple[str, FaultKind]:
-    """Return what a status means by itself; unknown ones mean what the first of their hundred does."""
+    """
+    Return what a status means by itself.
+
+    Unknown ones mean what the first of their hundred does.
+    """
     known = STATUSES.get(status)
     if known:
         return known
@@ -217,7 +233,11 @@ def status_verdict(status: int) -> tuple[str, FaultKind]:
 
 
 def status_named(seen: ErrorSeen) -> int:
-    """Return the status an error object stands for: a numeric code, else its type's; 0 when unknown."""
+    """
+    Return the status an error object stands for: a numeric code, else its type's.
+
+    0 when unknown.
+    """
     for name in (seen.code, seen.type):
         if len(name) == 3 and name.isascii() and name.isdigit() and "400" <= name <= "599":
             return int(name)
@@ -233,7 +253,11 @@ def is_about_model(message: str, model: str) -> bool:
 
 
 def classify_no_error(refusal: Refusal, limits: Limits) -> Fault:
-    """Return the fault for a status below 400 that is not 200: nothing there can be an answer."""
+    """
+    Return the fault for a status below 400 that is not 200.
+
+    Nothing there can be an answer.
+    """
     status = refusal.status
     if 300 <= status < 400:
         host = one_line(host_of(refusal.headers.get("location", "")), limits.fault_message_bytes_max)
@@ -263,7 +287,7 @@ def is_page(refusal: Refusal) -> bool:
 
 
 def message_of(kind: FaultKind, seen: ErrorSeen, status: int, refusal: Refusal, limits: Limits) -> str:
-    """Return the provider's words, redacted, on one bounded line, with the fix where there is one."""
+    """Return the provider's words on one bounded line, with the fix if known."""
     text = one_line(seen.message, limits.fault_message_bytes_max) or (f"status {status}" if status else "no message")
     if kind is FaultKind.WRONG_PATH:
         return wrong_path(text)
@@ -283,7 +307,11 @@ def code_of(seen: ErrorSeen) -> str:
 
 
 def shown_body(kind: FaultKind, body: bytes, limits: Limits) -> bytes:
-    """Return a refusal's body for the client: redacted, whole JSON objects within the limit only."""
+    """
+    Return a refusal's body for the client.
+
+    Redacted, whole JSON objects within the limit only.
+    """
     if kind not in SHOWN_KINDS or len(body) > limits.error_body_bytes_max:
         return b""
     try:
@@ -300,7 +328,7 @@ def plain_text(body: bytes) -> str:
 
 
 def one_line(text: str, bytes_max: int) -> str:
-    """Return the text redacted, on one line, without control characters, within so many bytes of UTF-8."""
+    """Return the text redacted, on one clean line, within so many bytes of UTF-8."""
     line = redact(CONTROL.sub(" ", text[: 8 * bytes_max])).strip()
     data = line.encode(errors="replace")
     if len(data) <= bytes_max:

@@ -38,14 +38,14 @@ WORD_UNIT = {"mil": "ms", "sec": "s", "min": "m", "hou": "h", "hrs": "h", "hr": 
 def read_retry_after(
     headers: Mapping[str, str], seen: ErrorSeen | None = None, *, limits: Limits = DEFAULTS
 ) -> float | None:
-    """Return the seconds to wait, from 1 s to the limit, or None without a usable hint."""
+    """Return the seconds to wait, from 1 s to the limit, None without a hint."""
     return read_hint(headers, seen, limits=limits)[0]
 
 
 def read_hint(
     headers: Mapping[str, str], seen: ErrorSeen | None = None, *, limits: Limits = DEFAULTS
 ) -> tuple[float | None, str]:
-    """Return the seconds to wait and the row of FAULTS section 5 whose form of hint was used."""
+    """Return the seconds to wait and the row of FAULTS whose form was used."""
     for wait_s, row in hints(headers, seen):
         if wait_s is not None and math.isfinite(wait_s) and wait_s >= 0:
             return min(max(wait_s, 1.0), limits.retry_after_max_s), row
@@ -74,7 +74,7 @@ def read_number(text: str) -> float | None:
 
 
 def read_seconds(text: str) -> float | None:
-    """Return a plain number of seconds or a duration like `6m0s` in seconds, else None."""
+    """Return plain seconds, or a duration like `6m0s` in seconds, else None."""
     text = text.strip()
     if len(text) > HINT_CHARS_MAX:
         return None
@@ -135,7 +135,11 @@ def read_reset_headers(headers: Mapping[str, str], now: datetime | None) -> floa
 
 
 def read_reset(text: str, now: datetime | None) -> float | None:
-    """Return one reset header's wait: a duration, seconds, a time, or a Unix time in s or ms."""
+    """
+    Return one reset header's wait.
+
+    A duration, seconds, a time, or a Unix time in s or ms.
+    """
     wait_s = read_seconds(text)
     if wait_s is None:
         return seconds_between(now, read_date(text))

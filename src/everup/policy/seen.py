@@ -12,7 +12,11 @@ from msgspec import Struct
 
 
 class ErrorSeen(Struct, frozen=True):
-    """The error object found in a body; `retry_delay` is a duration that stood in it (Gemini's RetryInfo)."""
+    """
+    The error object found in a body.
+
+    `retry_delay` is a duration that stood in it (Gemini's RetryInfo).
+    """
 
     type: str = ""
     code: str = ""

@@ -20,7 +20,11 @@ SERVER = frozenset({498, 500, 502, 503, 529})
 
 
 class Codes(Struct, frozen=True):
-    """Error types and codes that mean one kind, whatever the message says; empty statuses mean any."""
+    """
+    Error types and codes that mean one kind, whatever the message says.
+
+    Empty statuses mean any.
+    """
 
     row: str
     kind: K
@@ -29,7 +33,7 @@ class Codes(Struct, frozen=True):
 
 
 class Words(Struct, frozen=True):
-    """A message pattern that means one kind, in bodies of these statuses only (empty means any)."""
+    """A message pattern that means one kind, in bodies of these statuses only."""
 
     row: str
     kind: K

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ START_S = 15.0
 STOP_S = 15.0
 POLL_S = 0.02
 CHAT = "/v1/chat/completions"
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/v1$", re.MULTILINE)
+"""How the process says where it listens, at the end of a line of its first words."""
 KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV")
 """What a child gets of our environment: nothing that holds a key or names a home."""
 
@@ -45,7 +48,7 @@ def toml_value(value: object) -> str:
 
 def config_text(
     *,
-    port: int,
+    port: int = 0,
     providers: Mapping[str, Mapping[str, object] | str],
     routes: Mapping[str, Sequence[str] | Mapping[str, object]],
     limits: Mapping[str, float] | None = None,
@@ -83,11 +86,13 @@ class Gateway:
     """
     One everup process on a port of its own.
 
-    `config` is the file's text, or None for a first run without one; it must name `port`. What the process
-    prints goes to `out` and `err` in `home`'s parent folder.
+    `config` is the file's text, or None for a first run without one. It must name the same `port`; with 0 the
+    process takes a free one and says which. What it prints goes to `out` and `err` in `folder`.
     """
 
-    def __init__(self, folder: Path, config: str | None, port: int, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: str | None, port: int = 0, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.config = config
         self.port = port
@@ -152,8 +157,10 @@ class Gateway:
 
     async def is_healthy(self) -> bool:
         """Return whether it answers now."""
+        if not self.port and (told := ADDRESS.search(self.err + self.out)):
+            self.port = int(told[1])
         try:
-            return (await exchange(self.port, "GET", "/healthz", within_s=2)).status == 200
+            return self.port > 0 and (await exchange(self.port, "GET", "/healthz", within_s=2)).status == 200
         except (OSError, asyncio.IncompleteReadError):
             return False
 

@@ -13,6 +13,7 @@ import json
 import socket
 import struct
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
@@ -21,7 +22,7 @@ from everup.testing.scripts import Close, Pause, Reset, Script, Send, Silence, S
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 HEAD_BYTES_MAX = 1 << 20
@@ -354,6 +355,14 @@ def reset(connection: Connection) -> None:
 
 
 def closed_port() -> int:
-    """Return a loopback port that nobody listens on just now."""
+    """Return a loopback port that nobody has just now; another program may take it (see `refusing_port`)."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A loopback port that refuses connections for as long as the block lasts: taken, but not listened on."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])

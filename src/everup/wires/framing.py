@@ -1,5 +1,5 @@
 """
-Server-sent events cut out of a byte stream, each with exactly the bytes it came in.
+Server-sent events cut out of a byte stream, each with its exact bytes.
 
 Lives here: framing only (WHATWG HTML, "Server-sent events"), sans-I/O. Must not: JSON or any wire's meaning.
 Called by every wire's relay.
@@ -20,7 +20,11 @@ IS_SIMPLE = True
 
 
 class SseEvent(Struct, frozen=True, gc=False):
-    """One event: `data` is None for a comment or an event without data; `raw` includes the blank line."""
+    """
+    One event: `data` is None for a comment or an event without data.
+
+    `raw` includes the blank line.
+    """
 
     raw: bytes
     data: bytes | None
@@ -66,7 +70,11 @@ class SseSplitter:
         return [read_event(part + b"\n\n") for part in whole[:-2].split(b"\n\n")]
 
     def take_whole(self, data: bytes) -> bytes:
-        """Return everything up to the last blank line; the rest stays in the buffer, looked at only once."""
+        """
+        Return everything up to the last blank line.
+
+        The rest stays in the buffer, looked at only once.
+        """
         buffer = self.buffer
         if not buffer and not self.has_returns:
             last = data.rfind(b"\n\n")
@@ -94,7 +102,7 @@ class SseSplitter:
         return end
 
     def rest(self) -> SseEvent | None:
-        """Return the last event of a stream that ended without a blank line, None if nothing is left."""
+        """Return the last event of a stream without its blank line, if there is one."""
         raw = bytes(self.buffer)
         self.buffer.clear()
         self.scanned = 0
@@ -112,14 +120,22 @@ def cut_anywhere(whole: bytes) -> list[bytes]:
 
 
 def read_event(raw: bytes) -> SseEvent:
-    """Return an event's data and name; the usual one-line form is read without looking at lines."""
+    """
+    Return an event's data and name.
+
+    The usual one-line form is read without looking at lines.
+    """
     if raw.startswith(SIMPLE) and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
         return SseEvent(raw, raw[6:-2], b"", IS_SIMPLE)
     return read_lines(raw)
 
 
 def read_lines(raw: bytes) -> SseEvent:
-    """Return an event read line by line, as the standard says; unknown fields and comments are left out."""
+    """
+    Return an event read line by line, as the standard says.
+
+    Unknown fields and comments are left out.
+    """
     data: list[bytes] = []
     name = b""
     for line in LINE_END.split(raw.removeprefix(BOM)):

@@ -1,1 +1,5 @@
-"""The wire of OpenAI's chat completions and of everything compatible; `wire.OpenAIChat` is its door."""
+"""
+The wire of OpenAI's chat completions and of everything compatible.
+
+`wire.OpenAIChat` is its door.
+"""

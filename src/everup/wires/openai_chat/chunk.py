@@ -23,7 +23,7 @@ SPEAKS_WITHOUT_TEXT = frozenset({"length", "content_filter", "tool_calls", "func
 
 
 class Delta(Struct, gc=False):
-    """What a piece of an answer, or a whole message, may hold that a person would see."""
+    """What a piece of an answer, or a whole message, may hold for a person."""
 
     content: object = None
     tool_calls: object = None
@@ -38,7 +38,11 @@ class Delta(Struct, gc=False):
 
 
 class Choice(Struct, gc=False):
-    """One choice of a chunk (`delta`) or of a whole answer (`message`; `text` in old servers)."""
+    """
+    One choice of a chunk (`delta`) or of a whole answer (`message`.
+
+    `text` in old servers).
+    """
 
     delta: Delta | None = None
     message: Delta | None = None
@@ -84,7 +88,7 @@ def look_at(delta: Delta) -> int:
 
 
 def read_loosely(found: object) -> Chunk | None:
-    """Return a decoded chunk whose usage has an unknown form (row 55), None when its choices have."""
+    """Return a chunk despite usage of unknown form (row 55), None for odd choices."""
     if not isinstance(found, dict):
         return None
     try:

@@ -42,7 +42,11 @@ def read_error(body: bytes) -> ErrorSeen | None:
 
 
 def error_in(found: object) -> ErrorSeen | None:
-    """Return the error in a decoded body: an envelope, a bare error, or either inside a list (Gemini)."""
+    """
+    Return the error in a decoded body.
+
+    An envelope, a bare error, or either inside a list (Gemini).
+    """
     if isinstance(found, list) and found:
         found = found[0]
     if not isinstance(found, dict):
@@ -56,7 +60,11 @@ def error_in(found: object) -> ErrorSeen | None:
 
 
 def bare_error(found: dict[str, Any]) -> ErrorSeen | None:
-    """Return the error of a body without an envelope: FastAPI's detail, or the error's own fields."""
+    """
+    Return the error of a body without an envelope.
+
+    FastAPI's detail, or the error's own fields.
+    """
     if "detail" in found:
         return ErrorSeen(type=text_of(found.get("type")), message=detail_text(found["detail"]))
     if "message" in found or found.get("object") == "error":
@@ -67,7 +75,11 @@ def bare_error(found: dict[str, Any]) -> ErrorSeen | None:
 
 
 def error_object(error: dict[str, Any]) -> ErrorSeen:
-    """Return what one error object says; a wrapped provider's own words (OpenRouter) are added."""
+    """
+    Return what one error object says.
+
+    A wrapped provider's own words (OpenRouter) are added.
+    """
     status = error.get("status", error.get("status_code"))
     message = text_of(error.get("message") or error.get("msg") or error.get("error"))
     metadata = error.get("metadata")
@@ -86,7 +98,7 @@ def error_object(error: dict[str, Any]) -> ErrorSeen:
 
 
 def inner_code(error: dict[str, Any]) -> str:
-    """Return the finer code that Azure puts inside (`innererror.code`) or Google (`details[].reason`)."""
+    """Return the finer code inside, Azure's `innererror` or Google's `reason`."""
     inner = error.get("innererror")
     if isinstance(inner, dict):
         return text_of(inner.get("code"))
@@ -108,7 +120,11 @@ def retry_delay(details: object) -> str:
 
 
 def detail_text(detail: object) -> str:
-    """Return FastAPI's detail as a sentence: of validation errors the messages, never the quoted input."""
+    """
+    Return FastAPI's detail as a sentence.
+
+    Of validation errors the messages, never the quoted input.
+    """
     rows = details_of(detail)
     if not rows:
         return text_of(detail)
@@ -125,7 +141,11 @@ def text_of(value: object) -> str:
 
 
 def encode_failure(failure: Failure, bytes_max: int) -> bytes:
-    """Return the error body, cut on a character border to fit; a provider's own refusal goes as it came."""
+    """
+    Return the error body, cut on a character border to fit.
+
+    A provider's own refusal goes as it came.
+    """
     if failure.raw:
         return failure.raw
     message = " ".join(part for part in (failure.message, failure.hint) if part)
@@ -158,7 +178,11 @@ def envelope(failure: Failure, text: str) -> bytes:
 
 
 def encode_stream_failure(failure: Failure, bytes_max: int) -> bytes:
-    """Return the error event that ends a begun stream: one line, since JSON escapes line ends."""
+    """
+    Return the error event that ends a begun stream.
+
+    One line, since JSON escapes line ends.
+    """
     room = bytes_max - 8
     body = encode_failure(failure, room)
     if failure.raw and (b"\n" in body or b"\r" in body):

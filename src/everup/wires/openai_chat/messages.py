@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from everup.shapes.limits import Limits
 
 IMAGE_TYPES = frozenset({"image_url", "input_image"})
+NO_IMAGE = Raw(b"")
 IMAGE_MARKS = (b'"image_url"', b'"input_image"')
 
 
 class Seen(Struct, frozen=True):
-    """What was found: images, the bytes they take, and whether there is nothing out of the ordinary."""
+    """The images found, the bytes they take, and whether all is ordinary."""
 
     images: int = 0
     image_bytes: int = 0
@@ -88,7 +89,7 @@ class Part(Struct):
     """A part of any message's content; an image's bytes stay raw."""
 
     type: object = None
-    image_url: Raw | None = None
+    image_url: Raw = NO_IMAGE
 
 
 decode_plain = msgspec.json.Decoder(list[PlainMessage]).decode
@@ -98,7 +99,11 @@ decode_parts = msgspec.json.Decoder(list[Part]).decode
 
 
 def read_messages(raw: Raw | None, limits: Limits) -> Seen:
-    """Return what the messages hold; `RequestError` unless they are a non-empty list of objects."""
+    """
+    Return what the messages hold.
+
+    `RequestError` unless they are a non-empty list of objects.
+    """
     if raw is None:
         raise RequestError(400, "missing_messages", "You must provide 'messages'.", param="messages")
     try:
@@ -136,7 +141,7 @@ def read_strange(raw: Raw) -> Seen:
         for part in parts_of(message.get("content")):
             if part.type in IMAGE_TYPES:
                 images += 1
-                size += len(bytes(part.image_url)) if part.image_url is not None else 0
+                size += len(bytes(part.image_url))
     return Seen(images, size)
 
 

@@ -1,5 +1,5 @@
 """
-Reasoning parts in a conversation: found by signature, and left out where another endpoint minted them.
+Reasoning parts in a conversation, left out where somebody else minted them.
 
 Lives here: every place compatible servers put such parts. Must not: remembering who minted what (see
 `engine.minted`). Source: FAULTS ruling 8, 1a.
@@ -33,7 +33,11 @@ decode_message = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def read_signatures(messages: Raw | None) -> tuple[str, ...]:
-    """Return the signatures in a conversation, bounded; without one it costs a byte search."""
+    """
+    Return the signatures in a conversation, bounded.
+
+    Without one it costs a byte search.
+    """
     text = bytes(messages) if messages is not None else b""
     if not any(mark in text for mark in SIGNED):
         return ()
@@ -43,7 +47,7 @@ def read_signatures(messages: Raw | None) -> tuple[str, ...]:
 
 
 def collect_signatures(value: object, found: list[str], depth: int = 0) -> None:
-    """Nothing; signatures anywhere in a value are added to `found`, which stays bounded."""
+    """Nothing; signatures anywhere in a value are added to `found`, bounded."""
     if depth > DEPTH_MAX or len(found) >= SIGNATURES_MAX:
         return
     if isinstance(value, list):
@@ -60,7 +64,7 @@ def collect_signatures(value: object, found: list[str], depth: int = 0) -> None:
 
 
 def without_foreign(messages: Raw, foreign: frozenset[str]) -> Raw:
-    """Return the conversation without the reasoning of messages that hold a foreign signature; "*" means all."""
+    """Return the conversation without foreign reasoning; "*" means all of it."""
     text = bytes(messages)
     if not foreign or not any(mark in text for mark in MARKS):
         return messages
@@ -72,7 +76,7 @@ def without_foreign(messages: Raw, foreign: frozenset[str]) -> Raw:
 
 
 def clean(row: Raw, foreign: frozenset[str]) -> Raw:
-    """Return a message without its reasoning parts if one of them is foreign, else the very same bytes."""
+    """Return a message without its reasoning if that is foreign, else as it is."""
     text = bytes(row)
     if not any(mark in text for mark in MARKS):
         return row

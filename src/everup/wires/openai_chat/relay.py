@@ -1,5 +1,5 @@
 """
-One upstream stream on its way to a client: bytes unchanged, and what was seen in them.
+One upstream stream on its way to a client, and what was seen in it.
 
 Lives here: the pass over events (FAULTS rows 31-43, ruling 9). Must not: deciding what is shown (see
 `policy.commit`). Made by `wire.open_stream`, fed by the engine.
@@ -74,7 +74,11 @@ class ChatRelay:
         self.usage_seen: UsageSeen | None = None
 
     def feed(self, data: bytes) -> Batch:
-        """Return what these bytes add: raw bytes to relay, what was in them, a fault if the stream broke."""
+        """
+        Return what these bytes add.
+
+        Raw bytes to relay, what was in them, a fault if the stream broke.
+        """
         if self.is_over or not data:
             return EMPTY
         if self.is_sse:
@@ -85,7 +89,11 @@ class ChatRelay:
         return self.sniff()
 
     def close(self) -> Batch:
-        """Return what the end of the stream adds: nothing after a complete one, else the fault it is."""
+        """
+        Return what the end of the stream adds.
+
+        Nothing after a complete one, else the fault it is.
+        """
         if self.is_over:
             return EMPTY
         if self.whole is not None:
@@ -105,7 +113,7 @@ class ChatRelay:
         return self.end(raw, bits, self.fault)
 
     def sniff(self) -> Batch:
-        """Return the batch of the first bytes once they say what they are (row 33), strictly by their form."""
+        """Return the batch of the first bytes once they say what they are (row 33)."""
         start = self.head.removeprefix(BOM).lstrip()
         if self.content_type.startswith("text/html") or start[:1] == b"<":
             return self.end(b"", 0, make_fault(FaultKind.HTML_PAGE, "status 200 with an HTML page, not an answer"))
@@ -126,7 +134,7 @@ class ChatRelay:
         return self.end(b"", 0, make_fault(FaultKind.MALFORMED, "neither an event stream nor JSON"))
 
     def collect(self, data: bytes) -> Batch:
-        """Return a sign of life for more of a whole JSON answer, or the fault of one that is too large."""
+        """Return a sign of life for more of a whole answer, or the fault of its size."""
         whole = self.whole if self.whole is not None else bytearray()
         whole += data
         if len(whole) > self.limits.upstream_body_bytes_max:
@@ -179,7 +187,11 @@ class ChatRelay:
         return Batch(raw, SEEN[seen])
 
     def look(self, event: SseEvent, *, is_rest: bool = False) -> int:
-        """Return an event's bits of `Seen`; negative if it is not for the client, 0 with `fault` set."""
+        """
+        Return an event's bits of `Seen`.
+
+        Negative if it is not for the client, 0 with `fault` set.
+        """
         data = event.data or b""
         if not event.is_simple:
             if not is_clean(event.raw):
@@ -192,7 +204,11 @@ class ChatRelay:
         return self.look_at_json(event, data, is_rest=is_rest) if data else -PING
 
     def look_at_json(self, event: SseEvent, data: bytes, *, is_rest: bool) -> int:
-        """Return the bits of an event's JSON; what is no plain chunk gets a second, wider look."""
+        """
+        Return the bits of an event's JSON.
+
+        What is no plain chunk gets a second, wider look.
+        """
         try:
             if not data.isascii():
                 data.decode()
@@ -206,7 +222,11 @@ class ChatRelay:
         return self.look_at_chunk(chunk)
 
     def look_at_chunk(self, chunk: Chunk) -> int:
-        """Return the bits of a well-formed chunk; the usage chunk nobody asked for is not for the client."""
+        """
+        Return the bits of a well-formed chunk.
+
+        The usage chunk nobody asked for is not for the client.
+        """
         bits = 0
         for choice in chunk.choices or ():
             delta = choice.delta or choice.message
@@ -231,7 +251,7 @@ class ChatRelay:
         return bits or START
 
     def note(self, delta: Delta, found: int) -> None:
-        """Nothing; text is counted for the estimate of row 55 and signatures are kept, bounded."""
+        """Nothing; text is counted (row 55) and signatures are kept, bounded."""
         content = delta.content
         if type(content) is str:
             self.chars += len(content)
@@ -243,7 +263,11 @@ class ChatRelay:
     def look_at_stranger(
         self, event: SseEvent, data: bytes, chunk: Chunk | None = None, *, is_rest: bool = False
     ) -> int:
-        """Return the bits of JSON that is no plain chunk: an error becomes a fault, an unknown object passes."""
+        """
+        Return the bits of JSON that is no plain chunk.
+
+        An error becomes a fault, an unknown object passes.
+        """
         try:
             found = msgspec.json.decode(data)
         except (ValueError, RecursionError):
@@ -266,7 +290,11 @@ class ChatRelay:
         return 0
 
     def drop(self, *, is_rest: bool = False) -> int:
-        """Return a sign of life for a broken event; where content would be lost it is a cut (ruling 9)."""
+        """
+        Return a sign of life for a broken event.
+
+        Where content would be lost it is a cut (ruling 9).
+        """
         self.dropped_events += 1
         if not is_rest and (self.asked.needs.structured or self.total & TOOL):
             self.fault = make_fault(FaultKind.CUT, "a broken event inside a tool call or structured output", row="R9")
@@ -274,7 +302,11 @@ class ChatRelay:
         return -PING
 
     def fault_at_end(self) -> Fault | None:
-        """Return what a stream without `[DONE]` is: complete after a finish reason (row 40), else cut."""
+        """
+        Return what a stream without `[DONE]` is.
+
+        Complete after a finish reason (row 40), else cut.
+        """
         if self.total & FINISH:
             return self.fault_if_empty()
         if self.total & ~PING:
@@ -282,7 +314,11 @@ class ChatRelay:
         return make_fault(FaultKind.EMPTY_BODY, "status 200 and a stream without any event")
 
     def fault_if_empty(self) -> Fault | None:
-        """Return the fault of a complete stream that said nothing (row 35); some finishes explain that."""
+        """
+        Return the fault of a complete stream that said nothing (row 35).
+
+        Some finishes explain that.
+        """
         if self.total & CONTENT or self.finish in SPEAKS_WITHOUT_TEXT:
             return None
         return make_fault(FaultKind.EMPTY_ANSWER, "a whole stream without any content")

@@ -64,7 +64,11 @@ decode_options = msgspec.json.Decoder(Options).decode
 
 
 def read_request(body: bytes, limits: Limits) -> Asked:
-    """Return what a client asks; `RequestError` (400) for anything no upstream could understand."""
+    """
+    Return what a client asks.
+
+    `RequestError` (400) for anything no upstream could understand.
+    """
     fields = read_fields(body, limits)
     model = read_model(fields.get("model"))
     messages = read_messages(fields.get("messages"), limits)
@@ -217,7 +221,7 @@ def wants_structure(raw: Raw | None) -> bool:
 
 
 def wants_reasoning(fields: dict[str, Raw]) -> bool:
-    """Return whether the request turns reasoning on, in any of the ways compatible servers know."""
+    """Return whether reasoning is turned on, in any way that servers know."""
     if "reasoning_effort" in fields:
         return bytes(fields["reasoning_effort"]) not in NO_REASONING
     if "reasoning" in fields:
@@ -232,7 +236,7 @@ def wants_reasoning(fields: dict[str, Raw]) -> bool:
 
 
 def read_output_tokens(fields: dict[str, Raw]) -> int | None:
-    """Return the client's own limit on the answer, None where absent or no positive number."""
+    """Return the client's own limit on the answer, None without a usable one."""
     for name in ("max_completion_tokens", "max_tokens"):
         raw = fields.get(name)
         if raw is not None:

@@ -53,7 +53,11 @@ def merge_params(fields: dict[str, object], params: dict[str, object]) -> None:
 
 
 def with_usage(options: Raw | None) -> object:
-    """Return stream options that ask for the usage chunk; the client's other options stay."""
+    """
+    Return stream options that ask for the usage chunk.
+
+    The client's other options stay.
+    """
     if options is None or bytes(options) == b"null":
         return USAGE_ONLY
     kept: dict[str, object] = dict(decode_fields(options))

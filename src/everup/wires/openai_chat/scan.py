@@ -1,5 +1,5 @@
 """
-The cheap look at a body's JSON before anything decodes more of it (FAULTS S15).
+The cheap look at a body's JSON that tells bombs from requests (FAULTS S15).
 
 Lives here: nesting, number of keys, length of numbers, found by byte operations. Must not: meaning.
 """
@@ -31,7 +31,7 @@ def check_keys(body: bytes, limits: Limits) -> None:
 
 
 def check_field(text: bytes, limits: Limits) -> None:
-    """Nothing; `RequestError` for a field's valid JSON that is too deep or holds a too long number."""
+    """Nothing; `RequestError` for JSON too deep or with a too long number."""
     depth_max = limits.json_depth_max - 1
     if len(text) > 2 * depth_max and is_too_deep(text, depth_max):
         raise too_deep(limits.json_depth_max)
@@ -48,7 +48,11 @@ def too_deep(depth_limit: int) -> RequestError:
 
 
 def is_too_deep(body: bytes, depth_max: int) -> bool:
-    """Return whether valid JSON is nested deeper; only bodies with that many brackets are looked at closely."""
+    """
+    Return whether valid JSON is nested deeper.
+
+    Only bodies with that many brackets are looked at closely.
+    """
     nesting = body.translate(NESTING, ALL_BUT_NESTING)
     if nesting.count(b"(") <= depth_max:
         return False
@@ -66,7 +70,11 @@ def is_too_deep(body: bytes, depth_max: int) -> bool:
 
 
 def without_escapes(body: bytes) -> bytes:
-    """Return JSON whose strings hold no escaped quote: escaped backslashes go first, they come in pairs."""
+    """
+    Return JSON whose strings hold no escaped quote.
+
+    Escaped backslashes go first, they come in pairs.
+    """
     return body.replace(b"\\\\", b"").replace(b'\\"', b"")
 
 
@@ -76,7 +84,11 @@ def outside(body: bytes) -> bytes:
 
 
 def has_long_number(body: bytes, digits_max: int) -> bool:
-    """Return whether a number has more digits: samples find a run, a close look tells numbers from text."""
+    """
+    Return whether a number has more digits.
+
+    Samples find a run, a close look tells numbers from text.
+    """
     if RUN not in body[:: max(1, digits_max // SAMPLES)].translate(DIGITS):
         return False
     return re.search(rb"[0-9]{%d}" % (digits_max + 1), outside(body)) is not None

@@ -33,7 +33,7 @@ class UsageSeen(Struct, gc=False):
 
 
 def read_usage(seen: UsageSeen, *, prompt_tokens: int, answer_chars: int) -> Usage:
-    """Return the usage; absurd or missing counts are estimated from sizes and marked so."""
+    """Return the usage; absurd or missing counts are estimated and marked so."""
     output = count(seen.completion_tokens)
     given = count(seen.prompt_tokens)
     inner, outer = seen.prompt_tokens_details, seen.completion_tokens_details

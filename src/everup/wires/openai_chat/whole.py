@@ -30,7 +30,7 @@ NULL = Raw(b"null")
 
 
 def read_reply(content_type: str, body: bytes, asked: Asked, candidate: Candidate) -> Reply:
-    """Return a whole answer with its usage, its bytes unchanged, or the fault that makes it none."""
+    """Return a whole answer, its bytes unchanged, or the fault that it is."""
     body = body.removeprefix(BOM)
     fault = fault_of_bytes(content_type, body)
     if fault:
@@ -55,7 +55,7 @@ def read_reply(content_type: str, body: bytes, asked: Asked, candidate: Candidat
 
 
 def decode_answer(body: bytes) -> Chunk | None:
-    """Return what a body says as far as it matters, None for JSON that is no completion."""
+    """Return what of a body matters, None for JSON that is no completion."""
     try:
         return decode_chunk(body)
     except msgspec.ValidationError:
@@ -63,7 +63,7 @@ def decode_answer(body: bytes) -> Chunk | None:
 
 
 def fault_of_bytes(content_type: str, body: bytes) -> Fault | None:
-    """Return the fault of a body that cannot be JSON at all, told by its first bytes and its type."""
+    """Return the fault of a body that by first bytes or type cannot be JSON."""
     if not body or body.isspace():
         return make_fault(FaultKind.EMPTY_BODY, "status 200 with an empty body")
     if body[:64].lstrip()[:1] == b"<" or "text/html" in content_type.lower():
@@ -72,7 +72,11 @@ def fault_of_bytes(content_type: str, body: bytes) -> Fault | None:
 
 
 def fault_of_shape(body: bytes, candidate: Candidate) -> Fault:
-    """Return the fault of valid JSON that is no completion: the error it tells of, else malformed."""
+    """
+    Return the fault of valid JSON that is no completion.
+
+    The error it tells of, else malformed.
+    """
     found = msgspec.json.decode(body)
     seen = error_in(found)
     if seen:
@@ -95,7 +99,7 @@ def where(broken: Exception) -> str:
 
 
 def measure(answer: Chunk) -> tuple[int, bool]:
-    """Return the characters of an answer's text and whether it says nothing at all (row 35)."""
+    """Return an answer's characters and whether it says nothing at all (row 35)."""
     chars = 0
     is_empty = True
     for choice in answer.choices or ():
@@ -128,7 +132,11 @@ def signatures_in(answer: Chunk) -> tuple[str, ...]:
 
 
 def as_stream(body: bytes, *, wants_usage: bool) -> bytes:
-    """Return a good whole answer as a stream: one chunk per choice, its finish, the usage if asked, the end."""
+    """
+    Return a good whole answer as a stream.
+
+    One chunk per choice, its finish, the usage if asked, the end.
+    """
     fields = msgspec.json.decode(body, type=dict[str, Raw])
     choices = msgspec.json.decode(fields["choices"], type=list[dict[str, Raw]])
     usage = fields.pop("usage", None)
@@ -149,7 +157,11 @@ def as_stream(body: bytes, *, wants_usage: bool) -> bytes:
 
 
 def as_delta(message: Raw) -> dict[str, object]:
-    """Return a message as the one delta of a stream: tool calls get the index a delta needs."""
+    """
+    Return a message as the one delta of a stream.
+
+    Tool calls get the index a delta needs.
+    """
     delta: dict[str, object] = dict(msgspec.json.decode(message, type=dict[str, Raw]))
     calls = delta.get("tool_calls")
     if isinstance(calls, Raw) and bytes(calls)[:1] == b"[":
@@ -159,7 +171,11 @@ def as_delta(message: Raw) -> dict[str, object]:
 
 
 def one_line(text: bytes) -> bytes:
-    """Return JSON without raw line ends, which an event cannot hold; inside strings JSON allows none."""
+    """
+    Return JSON without raw line ends, which an event cannot hold.
+
+    Inside strings JSON allows none.
+    """
     return text.translate(None, b"\r\n")
 
 

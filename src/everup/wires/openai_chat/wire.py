@@ -1,5 +1,5 @@
 """
-The door of this wire: `OpenAIChat` implements `wires.base.Wire` for both sides.
+The door of this wire: `OpenAIChat` implements `wires.base.Wire`.
 
 Lives here: one line per function of the protocol. Must not: the work itself (see the files beside it).
 """
@@ -32,11 +32,19 @@ class OpenAIChat:
     keep_alive = b": keep-alive\n\n"
 
     def read_request(self, body: bytes, limits: Limits) -> Asked:
-        """Return what a client asks; `RequestError` (400) for anything no upstream could understand."""
+        """
+        Return what a client asks.
+
+        `RequestError` (400) for anything no upstream could understand.
+        """
         return request_in.read_request(body, limits)
 
     def encode_request(self, asked: Asked, candidate: Candidate, *, foreign: frozenset[str] | None) -> bytes:
-        """Return the upstream body for one candidate; `foreign` names the reasoning to leave out."""
+        """
+        Return the upstream body for one candidate.
+
+        `foreign` names the reasoning to leave out.
+        """
         return request_out.encode_request(asked, candidate, foreign=foreign)
 
     def read_signatures(self, asked: Asked) -> tuple[str, ...]:
@@ -70,5 +78,9 @@ class OpenAIChat:
         return faults.encode_failure(failure, limits.error_bytes_max)
 
     def encode_stream_failure(self, failure: Failure, limits: Limits) -> bytes:
-        """Return the error event that ends a begun stream in this wire; never a normal end."""
+        """
+        Return the error event that ends a begun stream in this wire.
+
+        Never a normal end.
+        """
         return faults.encode_stream_failure(failure, limits.error_bytes_max)
