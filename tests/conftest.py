@@ -39,7 +39,7 @@ def shared() -> Path:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nothing; long tests come last (after pytest-randomly has shuffled) and get their own time limit."""
+    """Long tests come last (after pytest-randomly has shuffled) and get their own time limit."""
     for item in items:
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_S_MAX))

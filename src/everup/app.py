@@ -1,6 +1,7 @@
 """
-The composition root: the only module that builds concrete things and hands them to each other.
+The composition root.
 
+The only module that builds concrete things and hands them to each other.
 What must not live here: decisions and formats. The process's environment comes in through `Options`; files,
 sockets and children are made by the rooms that own them. Called by `cli.run`.
 """
@@ -70,7 +71,11 @@ Render = Callable[["Found | None", Snapshot, str, str], str]
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What the command line decides; `environ` is the process's environment, read in one place."""
+    """
+    What the command line decides.
+
+    `environ` is the process's environment, read in one place.
+    """
 
     config: str = ""
     host: str | None = None
@@ -173,7 +178,7 @@ class Gateway:
             status=self.status,
             metrics=self.metrics,
             log=self.log,
-            names_of_machine=(platform.node(),),
+            names_of_machine=(platform.node(), f"{platform.node()}.local"),
         )
         self.metrics.set("everup_build_info", (__version__,), 1)
         tasks = [
@@ -215,7 +220,11 @@ class Gateway:
     async def repeat(
         self, name: str, every_s: float, work: Callable[[], Awaitable[object]], *, is_at_once: bool = False
     ) -> None:
-        """Do some upkeep again and again; a failure is one line in the log and another try, never the end of it."""
+        """
+        Do some upkeep again and again.
+
+        A failure is one line in the log and another try, never the end of it.
+        """
         while True:
             if not is_at_once:
                 await asyncio.sleep(every_s)
@@ -245,7 +254,11 @@ class Gateway:
         self.found = found
 
     async def look_again(self) -> None:
-        """Pick up what appeared since: another server, a fetched model; what is gone stays, its health says so."""
+        """
+        Pick up what appeared since: another server, a fetched model.
+
+        What is gone stays, its health says so.
+        """
         before = self.found
         if before is None or before.providers:
             return
@@ -256,7 +269,11 @@ class Gateway:
             self.log.event("app.found", "info", routes=routes)
 
     async def load_credentials(self) -> None:
-        """Resolve every secret that the snapshot names; those that cannot be had are told."""
+        """
+        Resolve every secret that the snapshot names.
+
+        Those that cannot be had are told.
+        """
         for sentence in await self.credentials.load(self.holder.current):
             self.log.event("credentials.missing", "warning", problem=sentence)
 
@@ -265,7 +282,11 @@ class Gateway:
         self.keys.refresh(self.clients(await asyncio.to_thread(read_clients, self.home)))
 
     def clients(self, stored: StoredClients) -> list[Client]:
-        """Return everyone who may ask: the owner, the config's clients and the stored ones, less the revoked."""
+        """
+        Return everyone who may ask.
+
+        The owner, the config's clients and the stored ones, less the revoked.
+        """
         own = Client(
             name="own", digest=digest_of(self.own.secret), scopes=frozenset({ClientScope.ADMIN, ClientScope.INFERENCE})
         )
@@ -274,7 +295,11 @@ class Gateway:
         return [own, *(client for client in everyone if client.digest and client.digest not in stored.revoked)]
 
     def with_digest(self, client: Client) -> Client:
-        """Return a configured client with its key's digest, "" while the key cannot be had."""
+        """
+        Return a configured client with its key's digest.
+
+        "" while the key cannot be had.
+        """
         try:
             return replace(client, digest=self.credentials.digest_of(client))
         except CredentialError:

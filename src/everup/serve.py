@@ -182,7 +182,7 @@ def open_unix_socket(path: str) -> socket.socket:
 
 
 def remove_stale_socket(path: str) -> None:
-    """Nothing; a socket that nobody listens on is removed, and nothing else."""
+    """A socket that nobody listens on is removed, and nothing else."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
@@ -209,7 +209,7 @@ def why_not(error: OSError, host: str, port: int) -> str:
 
 
 def raise_descriptor_limit() -> None:
-    """Nothing; this process may open as many files as the system lets it."""
+    """Let this process open as many files as the system allows."""
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ImportError:
@@ -298,7 +298,7 @@ class Server:
         return listeners
 
     def take_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Nothing; signals now end the process gently, twice at once, or not at all."""
+        """Signals now end the process gently, twice at once, or not at all."""
         for name, act in [(each, self.on_ending) for each in ENDING_SIGNALS] + [
             (each, self.on_harmless) for each in HARMLESS_SIGNALS
         ]:
@@ -322,7 +322,7 @@ class Server:
         self.ending.set()
 
     def on_harmless(self, number: int) -> None:
-        """Nothing; the signal's default would be to end the process."""
+        """The signal's default would be to end the process."""
         self.log.event("serve.signal_ignored", "info", signal=number)
 
     async def drain(self, application: Application, connections: Connections, listeners: list[asyncio.Server]) -> None:
@@ -350,7 +350,7 @@ class Server:
         return not tasks
 
     def loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Nothing; an uncaught error is one line, lack of descriptors is told."""
+        """An uncaught error is one line, lack of descriptors is told."""
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS and "socket" in context:
             self.shed()
@@ -386,12 +386,12 @@ class Server:
 
 
 def wake(loop: asyncio.AbstractEventLoop, act: Callable[[int], None], number: int, _frame: object) -> None:
-    """Nothing; a signal is acted on by the loop."""
+    """A signal is acted on by the loop."""
     loop.call_soon_threadsafe(act, number)
 
 
 def turn_away(listening: socket.socket) -> None:
-    """Nothing; one waiting caller is told 503; `OSError` when none waits."""
+    """One waiting caller is told 503; `OSError` when none waits."""
     caller, _ = listening.accept()
     with caller, contextlib.suppress(OSError):
         caller.settimeout(0)

@@ -41,7 +41,7 @@ class Holding:
         self.swap(*providers)
 
     def swap(self, *providers: Provider) -> None:
-        """Nothing; these are the providers configured now."""
+        """These are the providers configured now."""
         self.current = Snapshot(providers={provider.name: provider for provider in providers})
 
 

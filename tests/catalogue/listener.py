@@ -24,7 +24,7 @@ class Listener:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Nothing; one connection was served."""
+        """One connection was served."""
         try:
             await reader.readuntil(b"\r\n\r\n")
             if self.answer is None:
@@ -46,6 +46,6 @@ class Listener:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing; the listener is closed."""
+        """The listener is closed."""
         self.server.close()
         await self.server.wait_closed()

@@ -84,7 +84,7 @@ def fake(answers: Mapping[str, Said]) -> Iterator[Fake]:
         do_POST = do_GET  # noqa: N815  # the server's own name
 
         def log_message(self, *_: object) -> None:
-            """Nothing; a test's output is its own."""
+            """A test's output is its own."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     it.port = server.server_address[1]

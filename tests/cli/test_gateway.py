@@ -50,7 +50,7 @@ def answering(
 
 
 def with_end(listener: socket.socket) -> None:
-    """Nothing; the thread that accepts wakes up and ends."""
+    """The thread that accepts wakes up and ends."""
     with suppress(OSError):  # systems differ in whether a listener can be shut down; closing is enough there
         listener.shutdown(socket.SHUT_RDWR)
     listener.close()

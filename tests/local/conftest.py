@@ -40,7 +40,7 @@ def real_model(tmp_path: Path) -> ModelFile:
 
 
 async def until(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Nothing; the condition holds, or the test fails."""
+    """The condition holds, or the test fails."""
     async with asyncio.timeout(within_s):
         while not is_so():
             await asyncio.sleep(0.01)

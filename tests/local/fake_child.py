@@ -14,7 +14,7 @@ import time
 
 
 def main() -> None:
-    """Nothing; the process has behaved as told."""
+    """The process has behaved as told."""
     mode = sys.argv[1]
     if mode == "deaf":
         sys.exit(7)
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def answer(**fields: object) -> None:
-    """Nothing; the parent has one line."""
+    """The parent has one line."""
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
 

@@ -28,7 +28,7 @@ class Listener:
         self.heads: list[bytes] = []
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Nothing; one request was answered and the connection closed."""
+        """One request was answered and the connection closed."""
         try:
             self.heads.append(await reader.readuntil(b"\r\n\r\n"))
             if self.body is None:

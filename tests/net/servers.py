@@ -63,7 +63,7 @@ class RawServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Nothing; everything is closed."""
+        """Everything is closed."""
         self.server.close()
         for task in self.tasks:
             task.cancel()
@@ -77,17 +77,17 @@ class RawServer:
         return Origin("https" if self.tls else "http", "127.0.0.1", self.port, **more)  # type: ignore[arg-type]
 
     def push(self, data: bytes) -> None:
-        """Nothing; every open connection gets bytes that nobody asked for."""
+        """Every open connection gets bytes that nobody asked for."""
         for writer in self.writers:
             writer.write(data)
 
     def hang_up(self) -> None:
-        """Nothing; every open connection is closed."""
+        """Every open connection is closed."""
         for writer in self.writers:
             writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Nothing; answers the requests of one connection."""
+        """Answers the requests of one connection."""
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
@@ -129,7 +129,7 @@ class RawServer:
         return True
 
     async def send(self, data: bytes, writer: asyncio.StreamWriter) -> None:
-        """Nothing; the bytes are sent, in slices if the server was told so."""
+        """The bytes are sent, in slices if the server was told so."""
         size = self.slices or len(data) or 1
         for start in range(0, len(data), size):
             writer.write(data[start : start + size])
@@ -183,7 +183,7 @@ async def fail(client: Client, origin: Origin, outgoing: Outgoing = POST) -> Tra
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Nothing, once something is so; fails if it does not come in time."""
+    """Return once something is so; fails if it does not come in time."""
     async with asyncio.timeout(DEADLINE_S):
         while not is_so():
             await asyncio.sleep(0.005)

@@ -189,14 +189,14 @@ class SilentPeer(asyncio.Protocol):
     transports: list[asyncio.Transport] = []  # noqa: RUF012  # one test's peers, emptied when they hang up
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nothing; reading stops."""
+        """Reading stops."""
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
         self.transports.append(transport)
 
     @classmethod
     def hang_up(cls) -> None:
-        """Nothing; every peer has gone, without having read."""
+        """Every peer has gone, without having read."""
         while cls.transports:
             cls.transports.pop().abort()
 

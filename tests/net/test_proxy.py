@@ -51,12 +51,12 @@ class TunnelProxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Nothing; everything is closed."""
+        """Everything is closed."""
         self.server.close()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Nothing; carries bytes both ways until one side ends."""
+        """Carries bytes both ways until one side ends."""
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
@@ -77,7 +77,7 @@ class TunnelProxy:
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Nothing; everything read was written."""
+    """Everything read was written."""
     while data := await reader.read(65_536):
         writer.write(data)
 

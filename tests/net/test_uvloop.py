@@ -151,5 +151,5 @@ class Silent(asyncio.Protocol):
     """A peer that reads nothing."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nothing; reading stops."""
+        """Reading stops."""
         transport.pause_reading()  # type: ignore[attr-defined]

@@ -41,7 +41,7 @@ async def act(asked: Asked, route: Route, arrival: Arrival, out: Out) -> None:
 
 
 def say(text: str) -> None:
-    """Nothing; a line is on stdout: the ready signal, or what a person reads."""
+    """A line is on stdout: the ready signal, or what a person reads."""
     print(text, flush=True)  # noqa: T201  # as a command would
 
 

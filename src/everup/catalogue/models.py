@@ -90,24 +90,24 @@ class Catalogue:
         }
 
     async def keep_fresh(self, every_s: float = EVERY_S) -> None:
-        """Nothing; asks now and then every `every_s`, until cancelled."""
+        """Asks now and then every `every_s`, until cancelled."""
         while True:
             await self.refresh()
             await asyncio.sleep(every_s)
 
     async def refresh(self) -> None:
-        """Nothing; every provider was asked. Calls at once share one asking."""
+        """Every provider was asked. Calls at once share one asking."""
         if self.refreshing is None:
             self.refreshing = asyncio.create_task(self.ask_all())
             self.refreshing.add_done_callback(self.refreshed)
         await asyncio.shield(self.refreshing)
 
     def refreshed(self, _task: asyncio.Task[None]) -> None:
-        """Nothing; the next refresh asks anew."""
+        """The next refresh asks anew."""
         self.refreshing = None
 
     async def ask_all(self) -> None:
-        """Nothing; the lists are those of the providers configured now."""
+        """The lists are those of the providers configured now."""
         providers = [row for row in self.holder.current.providers.values() if row.base_url != EMBEDDED]
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         asked = await asyncio.gather(*(self.ask(provider, slots) for provider in providers))
@@ -148,7 +148,7 @@ class Catalogue:
         return await find_first_run(self.client, self.origin_of, environ, look_local=look_local, is_own_key=is_own_key)
 
     async def close(self) -> None:
-        """Nothing; no asking is under way."""
+        """No asking is under way."""
         if self.refreshing is not None:
             self.refreshing.cancel()
             await asyncio.wait({self.refreshing})

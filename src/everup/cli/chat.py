@@ -38,7 +38,7 @@ class Conversation:
         self.messages = [{"role": "system", "content": system}] if system else []
 
     def turn(self, text: str) -> None:
-        """Nothing; the answer is shown and who gave it told; `Ended` if there is none."""
+        """The answer is shown and who gave it told; `Ended` if there is none."""
         import asyncio
 
         from everup.cli.answer import answered
@@ -52,7 +52,7 @@ class Conversation:
         self.messages = [*asked, {"role": "assistant", "content": told.text}]
 
     def close_line(self, told: Told) -> None:
-        """Nothing; the last line is ended, model and trail stand on stderr."""
+        """The last line is ended, model and trail stand on stderr."""
         if told.text and not told.text.endswith("\n"):
             show_part("\n")
         if told.model:
@@ -100,7 +100,7 @@ def piped() -> str:
 
 
 def converse(talk: Conversation, read_line: Callable[[str], str]) -> None:
-    """Nothing, once the person left; errors and Ctrl-C end one answer, not the talk."""
+    """Return once the person left; errors and Ctrl-C end one answer, not the talk."""
     edit_lines()
     tell_dim(f"Talking to {talk.model} at {talk.address.shown}. /exit or Ctrl-D leaves, Ctrl-C ends an answer.")
     while True:
@@ -118,7 +118,7 @@ def converse(talk: Conversation, read_line: Callable[[str], str]) -> None:
 
 
 def try_turn(talk: Conversation, text: str) -> None:
-    """Nothing; one turn was tried, a failure told; `Ended` if none can work."""
+    """One turn was tried, a failure told; `Ended` if none can work."""
     try:
         talk.turn(text)
     except KeyboardInterrupt:
@@ -130,7 +130,7 @@ def try_turn(talk: Conversation, text: str) -> None:
 
 
 def edit_lines() -> None:
-    """Nothing; where Python has readline, lines can be edited and brought back."""
+    """Where Python has readline, lines can be edited and brought back."""
     try:
         import readline  # noqa: F401  # its import alone changes input()
     except ImportError:  # Windows: the console does it

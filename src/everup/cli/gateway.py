@@ -94,7 +94,7 @@ class Answer:
         self.headers: Mapping[str, str] = {}
 
     async def begin(self) -> None:
-        """Nothing, once the head is there; `Cut` when it does not come."""
+        """Return once the head is there; `Cut` when it does not come."""
         while self.reader.head is None:
             await self.more()
         self.status = self.reader.head.status
@@ -114,7 +114,7 @@ class Answer:
         return b"".join([piece async for piece in self.pieces()])
 
     async def more(self) -> None:
-        """Nothing; the reader has what arrived next."""
+        """The reader has what arrived next."""
         if self.reader.fault is not None:
             raise Cut(self.reader.fault[1])
         try:

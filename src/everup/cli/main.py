@@ -52,7 +52,7 @@ for command in (
 
 
 def main() -> None:
-    """Nothing; the process ends with one of the codes in `exits`."""
+    """The process ends with one of the codes in `exits`."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a letter the terminal lacks is no reason to fail
@@ -90,7 +90,7 @@ def called() -> int:
 
 
 def leave_pipe() -> None:
-    """Nothing; nobody reads stdout, and Python's last flush must not complain."""
+    """Nobody reads stdout, and Python's last flush must not complain."""
     sys.stdout = None  # what Python itself sets when there is no stdout
 
 

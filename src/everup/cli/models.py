@@ -45,7 +45,7 @@ def models(*, as_json: bool, url: str) -> None:
 
 
 def show(entries: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Nothing; the list stands on stdout."""
+    """The list stands on stdout."""
     if as_json:
         show_json(entries)
     elif entries:

@@ -20,28 +20,28 @@ CONTROLS = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if c
 
 
 def say(text: str) -> None:
-    """Nothing; the line stands on stdout, where results go."""
+    """The line stands on stdout, where results go."""
     print(harmless(text, sys.stdout))
 
 
 def tell(text: str) -> None:
-    """Nothing; the line stands on stderr, where everything but the result goes."""
+    """The line stands on stderr, where everything but the result goes."""
     print(harmless(text, sys.stderr), file=sys.stderr, flush=True)
 
 
 def tell_dim(text: str) -> None:
-    """Nothing; the line stands on stderr, dim where the terminal has colour."""
+    """The line stands on stderr, dim where the terminal has colour."""
     line = harmless(text, sys.stderr)
     print(f"{DIM}{line}{PLAIN}" if is_coloured(sys.stderr) else line, file=sys.stderr, flush=True)
 
 
 def show_part(text: str) -> None:
-    """Nothing; a piece of an answer stands on stdout at once, without a line end."""
+    """A piece of an answer stands on stdout at once, without a line end."""
     print(harmless(text, sys.stdout), end="", flush=True)
 
 
 def show_json(value: object) -> None:
-    """Nothing; the value stands on stdout as JSON that scripts can read."""
+    """The value stands on stdout as JSON that scripts can read."""
     import json
 
     print(json.dumps(value, indent=2, ensure_ascii=False))
@@ -58,7 +58,7 @@ def is_coloured(stream: TextIO) -> bool:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Nothing; the table stands on stdout, drawn on a terminal, plain in a pipe."""
+    """The table stands on stdout, drawn on a terminal, plain in a pipe."""
     if not sys.stdout.isatty():
         say(columns(head, rows))
         return

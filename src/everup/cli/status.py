@@ -51,7 +51,7 @@ def status(*, as_json: bool, url: str) -> None:
 
 
 def show_view(view: dict[str, Any]) -> None:
-    """Nothing; the gateway's view stands on stdout, its warnings first on stderr."""
+    """The gateway's view stands on stdout, its warnings first on stderr."""
     config = as_table(view.get("config"))
     for warning in as_list(config.get("warnings")):
         tell(str(warning))
@@ -111,7 +111,7 @@ def embedded_line(embedded: dict[str, Any]) -> str:
 
 
 def show_files(end: Ended, *, as_json: bool) -> None:
-    """Nothing; the config file's candidates are shown, the lack of a gateway told."""
+    """The config file's candidates are shown, the lack of a gateway told."""
     path = place.config_path()
     loaded = place.read_config(path)
     rows = configured(loaded.snapshot) if loaded else []

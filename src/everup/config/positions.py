@@ -64,12 +64,12 @@ class Walk:
         return kind in {"mark", "line"} and token in marks
 
     def skip_lines(self) -> None:
-        """Nothing; the next token is no line's end."""
+        """The next token is no line's end."""
         while self.is_next("\n"):
             self.at += 1
 
     def document(self) -> None:
-        """Nothing; the whole text has been walked."""
+        """The whole text has been walked."""
         table: Path = ()
         while self.peek() is not END:
             before = self.at
@@ -119,7 +119,7 @@ class Walk:
         return parts or [("", self.peek()[2])]
 
     def pair(self, table: Path) -> None:
-        """Nothing; one `key = value` has been walked."""
+        """One `key = value` has been walked."""
         path = table
         for key, offset in self.keys():
             path = (*path, key)
@@ -129,7 +129,7 @@ class Walk:
         self.value(path)
 
     def value(self, path: Path) -> None:
-        """Nothing; one value has been walked, with what is inside it."""
+        """One value has been walked, with what is inside it."""
         if self.is_next("["):
             self.inner("]", path, is_list=True)
         elif self.is_next("{"):
@@ -139,7 +139,7 @@ class Walk:
                 self.at += 1
 
     def inner(self, closing: str, path: Path, *, is_list: bool) -> None:
-        """Nothing; a list or an inline table has been walked up to its closing mark."""
+        """A list or an inline table has been walked up to its closing mark."""
         self.at += 1
         count = 0
         while self.peek() is not END and not self.is_next(closing):

@@ -63,15 +63,15 @@ class Report:
         self.left_out = 0
 
     def error(self, where: Where, reason: str) -> None:
-        """Nothing; the entry at `where` is (partly) switched off for this reason."""
+        """The entry at `where` is (partly) switched off for this reason."""
         self.add(where, Severity.ERROR, reason)
 
     def warn(self, where: Where, reason: str) -> None:
-        """Nothing; noted, and nothing is switched off."""
+        """Noted, and nothing is switched off."""
         self.add(where, Severity.WARNING, reason)
 
     def add(self, where: Where, severity: Severity, reason: str) -> None:
-        """Nothing; the problem is kept, up to a bound."""
+        """The problem is kept, up to a bound."""
         if len(self.entries) >= PROBLEMS_MAX:
             self.left_out += 1
             return

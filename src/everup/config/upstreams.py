@@ -71,7 +71,7 @@ def provider_faults(name: str, table: ProviderTable, wire: str, base_url: str) -
 
 
 def doubt_address(base_url: str, profiles: tuple[Profile, ...], where: Where, report: Report) -> None:
-    """Nothing; a usable address that is probably not meant so is warned of."""
+    """A usable address that is probably not meant so is warned of."""
     if base_url == address.EMBEDDED:
         return
     if doubt := address.url_doubt(base_url):

@@ -166,7 +166,7 @@ def read_document(path: Path) -> tuple[ReadResult, dict[str, object]]:
 
 
 def write_document(path: Path, document: dict[str, object]) -> None:
-    """Nothing; the document is on disk, readable by its owner only."""
+    """The document is on disk, readable by its owner only."""
     make_home(path.parent)
     write_durable(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode("utf-8"))
 

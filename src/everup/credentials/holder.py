@@ -96,7 +96,7 @@ class Credentials:
         return secret
 
     def set_embedded(self, secret: Secret | None) -> None:
-        """Nothing; the embedded model's key is this one, None while it is down."""
+        """The embedded model's key is this one, None while it is down."""
         self.embedded = secret
 
     def current(self, profile: Profile) -> Secret | None:

@@ -27,7 +27,7 @@ def read_head(path: Path, bytes_max: int) -> bytes:
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Nothing; `target` is `source`, on disk, never half of it (same file system)."""
+    """`target` is `source`, on disk, never half of it (same file system)."""
     try:
         with source.open("rb+") as file:
             os.fsync(file.fileno())

@@ -28,7 +28,7 @@ NO_DIR_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES}
 
 def write_durable(path: Path, data: bytes, mode: int = 0o600, *, is_new: bool = False) -> None:
     """
-    Nothing; the file holds exactly `data`, through a power cut.
+    The file holds exactly `data`, through a power cut.
 
     Its permission bits are `mode`, whatever the old file's or the umask. `is_new` refuses (errno EEXIST) when the
     file is there already, also when another process was faster.
@@ -46,7 +46,7 @@ def write_durable(path: Path, data: bytes, mode: int = 0o600, *, is_new: bool = 
 
 
 def write_temp(temp: Path, data: bytes, mode: int) -> None:
-    """Nothing; a new file of ours holds the data, and the disk has it."""
+    """A new file of ours holds the data, and the disk has it."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(temp, flags, 0o600)
     try:
@@ -61,7 +61,7 @@ def write_temp(temp: Path, data: bytes, mode: int) -> None:
 
 
 def put_in_place(temp: Path, path: Path, *, is_new: bool) -> None:
-    """Nothing; the temporary file now bears the name."""
+    """The temporary file now bears the name."""
     if not is_new:
         temp.replace(path)
         return
@@ -79,7 +79,7 @@ def put_in_place(temp: Path, path: Path, *, is_new: bool) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Nothing; the folder's own entry is on disk too, where the system can do that."""
+    """The folder's own entry is on disk too, where the system can do that."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -93,7 +93,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_home(folder: Path) -> None:
-    """Nothing; the folder exists: 0700 if we made it, else as it was."""
+    """The folder exists: 0700 if we made it, else as it was."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)

@@ -66,7 +66,11 @@ class Watch:
         self.timer = self.loop.call_at(at, self.fire)
 
     def next_phase(self) -> None:
-        """Set the timer anew: another phase began, and it may end sooner than the one before."""
+        """
+        Set the timer anew: another phase began.
+
+        And it may end sooner than the one before.
+        """
         self.stop()
         self.arm(0.0)
 

@@ -50,7 +50,7 @@ class Ended(Struct, frozen=True):
 
 
 def look_before(model: ModelFile, package: str = SERVER_PACKAGE) -> None:
-    """Nothing; raises EmbeddedDown when it is plain already that a start must fail."""
+    """Raises EmbeddedDown when it is plain already that a start must fail."""
     if importlib.util.find_spec(package) is None:
         raise EmbeddedDown(f"the embedded model's server (Python package {package}) is not installed", INSTALL)
     head = head_of(model, len(MAGIC))

@@ -49,7 +49,7 @@ def take_stdout() -> int:
 
 
 def say(ready: int, answer: dict[str, object]) -> None:
-    """Nothing; the parent has the one line of answer."""
+    """The parent has the one line of answer."""
     os.write(ready, json.dumps(answer).encode() + b"\n")
     os.close(ready)
 
@@ -63,7 +63,7 @@ def die_with_parent(parent: int) -> bool:
 
 
 def leave_at_end(stdin: BinaryIO) -> None:
-    """Nothing; the process ends when the parent's end of the pipe is closed."""
+    """The process ends when the parent's end of the pipe is closed."""
     while stdin.read(4096):
         pass
     os._exit(0)

@@ -89,7 +89,7 @@ class Embedded:
 
     @contextmanager
     def lease(self) -> Iterator[None]:
-        """Nothing; while inside, the child is not stopped for being idle."""
+        """While inside, the child is not stopped for being idle."""
         self.in_use += 1
         self.put_off_stop()
         try:
@@ -121,14 +121,14 @@ class Embedded:
         return self.child is not None and self.child.is_alive and self.ending is None
 
     def started(self, task: asyncio.Task[None]) -> None:
-        """Nothing; the next need may start another child, a failure is remembered."""
+        """The next need may start another child, a failure is remembered."""
         self.starting = None
         if not task.cancelled() and isinstance(error := task.exception(), EmbeddedDown):
             self.down = error
         self.plan_stop()
 
     async def start(self) -> None:
-        """Nothing; a child listens. EmbeddedDown with the cause otherwise."""
+        """A child listens. EmbeddedDown with the cause otherwise."""
         await self.wait_for_end()
         if self.is_closed:
             raise EmbeddedDown(STOPPING)
@@ -145,7 +145,7 @@ class Embedded:
         self.starts += 1
 
     async def bury(self) -> None:
-        """Nothing; a child that died by itself is gone from here and counted."""
+        """A child that died by itself is gone from here and counted."""
         if self.child is None:
             return
         child, self.child = self.child, None
@@ -214,26 +214,26 @@ class Embedded:
         }
 
     def put_off_stop(self) -> None:
-        """Nothing; no stop is planned."""
+        """No stop is planned."""
         if self.idle_timer is not None:
             self.idle_timer.cancel()
             self.idle_timer = None
 
     def plan_stop(self) -> None:
-        """Nothing; without a further use the child stops in `idle_stop_s`."""
+        """Without a further use the child stops in `idle_stop_s`."""
         self.put_off_stop()
         if not self.in_use and self.child is not None and not self.is_closed:
             loop = asyncio.get_running_loop()
             self.idle_timer = loop.call_later(self.settings.idle_stop_s, self.stop_idle)
 
     def stop_idle(self) -> None:
-        """Nothing; the child is being stopped, unless it came into use."""
+        """The child is being stopped, unless it came into use."""
         self.idle_timer = None
         if not self.in_use and self.child is not None and self.ending is None:
             self.ending = asyncio.create_task(self.stop())
 
     async def stop(self) -> None:
-        """Nothing; the child is gone, and that is no failure."""
+        """The child is gone, and that is no failure."""
         child, self.child = self.child, None
         try:
             if child is not None:
@@ -242,12 +242,12 @@ class Embedded:
             self.ending = None
 
     async def wait_for_end(self) -> None:
-        """Nothing; a stop under way has come to its end."""
+        """A stop under way has come to its end."""
         if self.ending is not None:
             await asyncio.wait({self.ending})
 
     async def close(self) -> None:
-        """Nothing; no child is left and none will be started."""
+        """No child is left and none will be started."""
         self.is_closed = True
         self.put_off_stop()
         if self.starting is not None:

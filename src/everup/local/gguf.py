@@ -71,7 +71,7 @@ class Reader:
         self.at = 0
 
     def skip(self, count: int) -> None:
-        """Nothing; the place is `count` bytes further on."""
+        """The place is `count` bytes further on."""
         if count > len(self.data) - self.at:
             raise HeadTooShort
         self.at += count
@@ -105,7 +105,7 @@ class Reader:
         return 0
 
     def items(self, kind: int, count: int, nesting: int) -> None:
-        """Nothing; the place is behind an array's items."""
+        """The place is behind an array's items."""
         if kind in VALUE_BYTES:
             self.skip(VALUE_BYTES[kind] * count)
             return

@@ -65,13 +65,13 @@ class Child:
         return self.process.returncode is None
 
     async def read_stderr(self) -> None:
-        """Nothing; the pipe never fills up and its end is kept."""
+        """The pipe never fills up and its end is kept."""
         pipe = self.process.stderr
         while pipe is not None and (data := await pipe.read(STDERR_KEPT)):
             self.stderr = (self.stderr + data)[-STDERR_KEPT:]
 
     async def get_ready(self, order: Mapping[str, object]) -> None:
-        """Nothing; the child listens on `port`. NotReady when it cannot, or ended."""
+        """The child listens on `port`. NotReady when it cannot, or ended."""
         stdin, stdout = self.process.stdin, self.process.stdout
         if stdin is None or stdout is None:
             raise NotReady(Ended(None, "no pipes"))
@@ -94,7 +94,7 @@ class Child:
         self.port = port
 
     async def end(self) -> None:
-        """Nothing; the process is gone: asked by the end of its stdin, else killed."""
+        """The process is gone: asked by the end of its stdin, else killed."""
         if self.process.stdin is not None:
             self.process.stdin.close()
         try:
@@ -108,7 +108,7 @@ class Child:
             pass  # what it wrote beside its answer; the pipe closes only when it is empty
 
     def kill(self) -> None:
-        """Nothing; the process gets no further."""
+        """The process gets no further."""
         if self.is_alive:
             self.process.kill()
 

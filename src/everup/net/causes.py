@@ -32,7 +32,11 @@ TELLING = (LOCAL, TransportKind.REFUSED, TransportKind.RESET, TIMEOUT, UNREACHAB
 
 
 def words(error: OSError) -> str:
-    """Return an error as `ECONNREFUSED: Connection refused`, whatever the loop put into its text."""
+    """
+    Return an error as `ECONNREFUSED.
+
+    Connection refused`, whatever the loop put into its text.
+    """
     if isinstance(error, socket.gaierror) or error.errno is None:
         return str(error.strerror or error.args[-1] if error.args else type(error).__name__)
     name = errno.errorcode.get(error.errno, f"errno {error.errno}")

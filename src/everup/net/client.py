@@ -1,6 +1,7 @@
 """
-The client: what starts exchanges and owns every connection, lookup and timer they use.
+The client: what starts exchanges and owns every connection.
 
+Lookup and timer they use.
 What must not live here: one exchange's state (see `exchange`). One instance per process, made by `app`.
 """
 
@@ -32,18 +33,30 @@ class Client:
     def __init__(
         self, limits: Limits, *, lookup: Lookup = look_up, wall_unix_s: Callable[[], float] | None = None
     ) -> None:
-        """`lookup` is the blocking resolver; `wall_unix_s` lets a certificate's dates be compared with this clock."""
+        """
+        `lookup` is the blocking resolver.
+
+        `wall_unix_s` lets a certificate's dates be compared with this clock.
+        """
         self.limits = limits
         self.pool = Pool(limits)
         self.dialer = Dialer(limits, self.pool, lookup, wall_unix_s)
         self.dials: set[asyncio.Task[Connection]] = set()
 
     def start(self, origin: Origin, outgoing: Outgoing, *, is_fresh: bool = False) -> Exchange:
-        """Return an exchange that will send when its head is awaited; `is_fresh` uses no pooled connection."""
+        """
+        Return an exchange that will send when its head is awaited.
+
+        `is_fresh` uses no pooled connection.
+        """
         return Exchange(self, self.pool.site(origin), outgoing, is_fresh=is_fresh)
 
     def prefetch(self, origin: Origin) -> None:
-        """Begin to look up an origin's address, so that its first request need not wait for it."""
+        """
+        Begin to look up an origin's address.
+
+        So that its first request need not wait for it.
+        """
         self.dialer.prefetch(origin)
 
     def view(self) -> dict[str, Any]:

@@ -99,7 +99,11 @@ class Connection(asyncio.Protocol):
             listener.ended(cause)
 
     def abort(self) -> None:
-        """Close now, telling nobody. No TLS goodbye: it would keep the descriptor for as long as the peer likes."""
+        """
+        Close now, telling nobody.
+
+        No TLS goodbye: it would keep the descriptor for as long as the peer likes.
+        """
         self.listener = None
         self.is_ended = True
         self.pool.forget(self)

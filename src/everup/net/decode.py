@@ -1,6 +1,7 @@
 """
-Compressed bodies, undone within bounds: nobody asked for them, some servers send them all the same.
+Compressed bodies, undone within bounds.
 
+Nobody asked for them, some servers send them all the same.
 What must not live here: which header asked for it (see `http1`, the only caller).
 """
 
@@ -20,7 +21,11 @@ RAW = -zlib.MAX_WBITS
 
 
 class Decoder:
-    """One body on its way out of its compression; `fault` says why there will be no more."""
+    """
+    One body on its way out of its compression.
+
+    `fault` says why there will be no more.
+    """
 
     __slots__ = ("bytes_max", "coding", "fault", "given_bytes", "inflate", "taken_bytes")
 

@@ -1,6 +1,7 @@
 """
-Dialing: from an origin to a connection that can be spoken on: name, address, proxy, TLS.
+Dialing: from an origin to a connection that can be spoken on.
 
+Name, address, proxy, TLS.
 What must not live here: requests, pooling. Each step has its own limit, and everything it opened is closed
 if it fails or is cancelled. Called by `client`.
 """
@@ -33,7 +34,11 @@ LOCAL = TransportKind.LOCAL
 
 
 class Dialer:
-    """What makes connections for a client, and remembers names and TLS sessions between them."""
+    """
+    What makes connections for a client.
+
+    And remembers names and TLS sessions between them.
+    """
 
     def __init__(self, limits: Limits, pool: Pool, lookup: Lookup, wall_unix_s: Callable[[], float] | None) -> None:
         self.limits = limits
@@ -42,7 +47,11 @@ class Dialer:
         self.contexts = Contexts(wall_unix_s)
 
     async def dial(self, site: Site) -> Connection:
-        """Return a connection ready for a request; `TransportError` says which step failed and why."""
+        """
+        Return a connection ready for a request.
+
+        `TransportError` says which step failed and why.
+        """
         origin = site.origin
         if not origin.proxy:
             connection = await self.connect(site, origin.host, origin.port)
@@ -53,7 +62,11 @@ class Dialer:
         return connection
 
     async def connect_proxy(self, site: Site) -> Connection:
-        """Return a connection through the proxy; all that fails on the way to it is named as the proxy's fault."""
+        """
+        Return a connection through the proxy.
+
+        All that fails on the way to it is named as the proxy's fault.
+        """
         origin = site.origin
         parts, host, port = proxy_place(origin.proxy)
         place = f"proxy {parts.scheme}://{host}:{port}"
@@ -102,7 +115,11 @@ class Dialer:
         return connection
 
     async def secure(self, connection: Connection, host: str, ca_file: str, place: str) -> None:
-        """Put TLS on a connection; on failure it is closed. There is no second try with less."""
+        """
+        Put TLS on a connection.
+
+        On failure it is closed. There is no second try with less.
+        """
         loop = asyncio.get_running_loop()
         context = self.contexts.get(ca_file)
         try:

@@ -1,6 +1,7 @@
 """
-Names to addresses: off the loop, bounded in time and threads, cached, and stale rather than nothing.
+Names to addresses: off the loop, bounded in time and threads, cached.
 
+And stale rather than nothing.
 What must not live here: connecting. Called by `dial`; the blocking lookup itself can be replaced by tests.
 """
 
@@ -40,7 +41,11 @@ def look_up(host: str, port: int) -> tuple[Address, ...]:
 
 
 def literal(host: str, port: int) -> tuple[Address, ...]:
-    """Return the addresses of what needs no resolver: an IP address or localhost; nothing for a name."""
+    """
+    Return the addresses of what needs no resolver: an IP address or localhost.
+
+    Nothing for a name.
+    """
     hosts = LOCALHOST if host == "localhost" or host.endswith(".localhost") else (host,)
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     try:
@@ -64,7 +69,11 @@ class LookupThreads(Executor):
         self.lock = threading.Lock()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Return the future of a call in its own thread; `RuntimeError` when there can be no more threads."""
+        """
+        Return the future of a call in its own thread.
+
+        `RuntimeError` when there can be no more threads.
+        """
         future: Future[T] = Future()
 
         def work() -> None:
@@ -143,7 +152,11 @@ class Resolver:
         return words(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
     def begin(self, key: tuple[str, int]) -> tuple[asyncio.Future[tuple[Address, ...]], float]:
-        """Return the lookup of a name that is under way, begun if need be, and since when."""
+        """
+        Return the lookup of a name that is under way, begun if need be.
+
+        And since when.
+        """
         pending = self.pending.get(key)
         if pending is not None:
             return pending

@@ -67,11 +67,19 @@ class Exchange:
 
     @property
     def is_ended_by_close(self) -> bool:
-        """Whether the body has no length of its own: only the wire can say that it is complete."""
+        """
+        Whether the body has no length of its own.
+
+        Only the wire can say that it is complete.
+        """
         return self.reader is not None and self.reader.is_until_close
 
     async def head(self) -> Head:
-        """Return the head of the final answer, having sent the request; `TransportError` if there is none."""
+        """
+        Return the head of the final answer, having sent the request.
+
+        `TransportError` if there is none.
+        """
         if self.reader is None and self.dialing is None and self.error is None:
             self.begin()
         while True:
@@ -82,7 +90,11 @@ class Exchange:
             await self.wait()
 
     async def read(self) -> bytes:
-        """Return what has arrived of the body, b"" once it is complete; `TransportError` if it cannot be."""
+        """
+        Return what has arrived of the body, b"" once it is complete.
+
+        `TransportError` if it cannot be.
+        """
         reader = self.reader
         if reader is None or reader.head is None:
             await self.head()
@@ -102,7 +114,11 @@ class Exchange:
             await self.wait()
 
     async def read_all(self, bytes_max: int) -> bytes:
-        """Return the whole body; `TransportError(TOO_LARGE)` as soon as it is known to be larger."""
+        """
+        Return the whole body.
+
+        `TransportError(TOO_LARGE)` as soon as it is known to be larger.
+        """
         head = await self.head()
         length = head.get(b"content-length")
         if length.isdigit() and int(length) > bytes_max:
@@ -125,7 +141,11 @@ class Exchange:
             self.wake()
 
     def close(self) -> None:
-        """Give the connection back if answer and connection are whole, else close it; idempotent."""
+        """
+        Give the connection back if answer and connection are whole, else close it.
+
+        Idempotent.
+        """
         if self.is_closed:
             return
         self.is_closed = True
@@ -221,7 +241,7 @@ class Exchange:
             self.fail(TransportKind.RESET, f"{place} ended the connection before it answered{told}")
 
     def is_stale(self) -> bool:
-        """Return whether a reused connection ended so soon that the peer must have closed it before the write."""
+        """Return whether the peer must have closed a reused connection before the write."""
         if not self.is_reused or self.first_byte_mono_s is not None or self.written_mono_s is None:
             return False
         return self.loop.time() - self.written_mono_s <= STALE_S

@@ -1,6 +1,7 @@
 """
-Happy eyeballs: the first of several addresses that answers (RFC 8305, by ourselves: uvloop has none).
+Happy eyeballs: the first of several addresses that answers.
 
+RFC 8305, by ourselves: uvloop has none.
 What must not live here: names, TLS. Called by `dial`.
 """
 
@@ -23,7 +24,11 @@ ADDRESSES_MAX = 8
 
 
 async def connect_first(addresses: tuple[Address, ...], place: str, within_s: float) -> socket.socket:
-    """Return a connected socket; `TransportError` names each address that failed and how."""
+    """
+    Return a connected socket.
+
+    `TransportError` names each address that failed and how.
+    """
     errors: list[tuple[str, OSError]] = []
     ordered = interleave(addresses)[:ADDRESSES_MAX]
     try:
@@ -39,14 +44,22 @@ async def connect_first(addresses: tuple[Address, ...], place: str, within_s: fl
 
 
 def interleave(addresses: tuple[Address, ...]) -> list[Address]:
-    """Return the addresses with their families taking turns, the resolver's first one first."""
+    """
+    Return the addresses with their families taking turns.
+
+    The resolver's first one first.
+    """
     first = [address for address in addresses if address[0] == addresses[0][0]]
     other = [address for address in addresses if address[0] != addresses[0][0]]
     return [address for pair in zip_longest(first, other) for address in pair if address is not None]
 
 
 async def race(ordered: list[Address], errors: list[tuple[str, OSError]]) -> socket.socket | None:
-    """Return the first socket that connects: each address gets a head start, a failure calls the next at once."""
+    """
+    Return the first socket that connects.
+
+    Each address gets a head start, a failure calls the next at once.
+    """
     waiting = list(reversed(ordered))
     running: set[asyncio.Task[socket.socket | None]] = set()
     winner: socket.socket | None = None

@@ -27,7 +27,11 @@ async def fetch(
     within_s: float,
     bytes_max: int,
 ) -> tuple[Head, bytes]:
-    """Return head and body of a GET; `TransportError` if both are not there in time (then: ABORTED)."""
+    """
+    Return head and body of a GET.
+
+    `TransportError` if both are not there in time (then: ABORTED).
+    """
     exchange = client.start(origin, Outgoing(method=b"GET", target=target, headers=headers))
     try:
         async with asyncio.timeout(within_s):

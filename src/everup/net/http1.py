@@ -1,6 +1,7 @@
 """
-An HTTP/1.1 answer read from bytes: head, body, and the verdict on its framing. Sans I/O.
+An HTTP/1.1 answer read from bytes.
 
+Head, body, and the verdict on its framing. Sans I/O.
 What must not live here: sockets, clocks, what a status means. The parser does grammar; bounds, ends and
 cuts are ours (it has none of them). One `Reader` per exchange, fed by `exchange` and `dial`.
 """
@@ -45,8 +46,9 @@ class Head(Struct, frozen=True):
 
 class Reader:
     """
-    One answer in the making: feed it bytes, then look at `head`, `held`, `is_done` and `fault`.
+    One answer in the making.
 
+    Feed it bytes, then look at `head`, `held`, `is_done` and `fault`.
     A fault is remembered, not raised: what came before it may still be taken. One is made for each request, so
     what starts out the same for all stands in the class.
     """
@@ -70,7 +72,11 @@ class Reader:
         self.parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes; an exception out of here is a fault of this program, not of the peer."""
+        """
+        Take bytes; an exception out of here is a fault of this program.
+
+        Not of the peer.
+        """
         parser = self.parser
         if parser is None:
             self.is_poisoned = True
@@ -95,7 +101,11 @@ class Reader:
             self.refuse(f"more than {self.limits.upstream_headers_max} headers")
 
     def drop_parser(self) -> None:
-        """Let the parser go: it and we hold each other, and a cycle for each request would wait for a collection."""
+        """
+        Let the parser go: it and we hold each other.
+
+        And a cycle for each request would wait for a collection.
+        """
         self.parser = None
 
     def take(self) -> bytes:
@@ -132,11 +142,19 @@ class Reader:
             self.is_poisoned = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header until the head is whole. Trailers come here too and are never shown."""
+        """
+        Keep a header until the head is whole.
+
+        Trailers come here too and are never shown.
+        """
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Make the head, unless it is an interim one (RFC 9110 section 15.2) or a second answer's."""
+        """
+        Make the head, unless it is an interim one.
+
+        RFC 9110 section 15.2 or a second answer's.
+        """
         parser = self.parser
         if self.head is not None or self.fault is not None or parser is None:
             return
@@ -152,7 +170,11 @@ class Reader:
         self.head = Head(status, tuple(headers))
 
     def judge_framing(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Return whether the body is compressed; finds its end, and refuses what the parser lets through."""
+        """
+        Return whether the body is compressed.
+
+        Finds its end, and refuses what the parser lets through.
+        """
         is_framed = status in (204, 304)
         size = 4 * len(headers)
         for name, value in headers:
@@ -168,7 +190,11 @@ class Reader:
         return self.decoder is not None
 
     def judge_coding(self, name: bytes, value: bytes) -> None:
-        """Refuse transfer codings but chunked, and content codings we cannot undo: we asked for identity."""
+        """
+        Refuse transfer codings but chunked, and content codings we cannot undo.
+
+        We asked for identity.
+        """
         if name == b"transfer-encoding" and value != b"chunked":
             self.refuse("a transfer coding other than chunked")
         if name == b"content-encoding" and value not in (b"", b"identity"):

@@ -1,6 +1,7 @@
 """
-Origins: where a provider is, made once from its base URL and refused there if it could mislead.
+Origins: where a provider is.
 
+Made once from its base URL and refused there if it could mislead.
 What must not live here: sockets. `make_origin` is called when a configuration is built or first used.
 """
 
@@ -19,7 +20,11 @@ PATH = re.compile(r"(/[!-~]*)?")
 
 
 class Origin(Struct, frozen=True):
-    """One place to connect to, with all that changes how; connections are shared by equal origins."""
+    """
+    One place to connect to, with all that changes how.
+
+    Connections are shared by equal origins.
+    """
 
     scheme: str
     host: str
@@ -40,7 +45,11 @@ class Origin(Struct, frozen=True):
 
 
 def make_origin(base_url: str, *, ca_file: str = "", is_local: bool = False, proxies: Proxies) -> tuple[Origin, str]:
-    """Return the origin and the path prefix (no slash at its end); `ValueError` says what is wrong."""
+    """
+    Return the origin and the path prefix (no slash at its end).
+
+    `ValueError` says what is wrong.
+    """
     parts = urlsplit(base_url)
     scheme = parts.scheme.lower()
     if scheme not in PORTS:

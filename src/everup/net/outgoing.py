@@ -24,7 +24,11 @@ OURS = frozenset(
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
-    """One request without the headers that `net` adds: host, accept-encoding, content-length."""
+    """
+    One request without the headers that `net` adds.
+
+    Host, accept-encoding, content-length.
+    """
 
     method: bytes
     target: bytes
@@ -38,8 +42,9 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 
 def head_start(outgoing: Outgoing, authority: bytes, forwarded_to: bytes = b"") -> bytes:
     """
-    Return a request's head up to its content-length; `TransportError(LOCAL)` if it cannot be sent safely.
+    Return a request's head up to its content-length.
 
+    `TransportError(LOCAL)` if it cannot be sent safely.
     `forwarded_to` is the scheme and authority that a forwarding proxy wants before the target
     (RFC 9112 section 3.2.2). The message names a header, never its value.
     """

@@ -1,6 +1,7 @@
 """
-The pool: every open connection of a client, and which of them wait for a next request.
+The pool: every open connection of a client.
 
+And which of them wait for a next request.
 What must not live here: HTTP, dialing. State changes are synchronous; ages are checked when a connection is
 taken, and one coarse timer, which exists only while connections wait, closes the rest (ruling 4).
 """
@@ -34,7 +35,11 @@ class Pool:
         self.emptied: asyncio.Future[None] | None = None
 
     def site(self, origin: Origin) -> Site:
-        """Return what is kept about an origin; origins nobody is connected to give way at the limit."""
+        """
+        Return what is kept about an origin.
+
+        Origins nobody is connected to give way at the limit.
+        """
         site = self.sites.get(origin)
         if site is None:
             if len(self.sites) >= SITES_MAX:
@@ -55,7 +60,11 @@ class Pool:
         return None
 
     def put(self, connection: Connection, now_mono_s: float) -> None:
-        """Keep a clean connection for the next request; at the limit the longest idle one gives way."""
+        """
+        Keep a clean connection for the next request.
+
+        At the limit the longest idle one gives way.
+        """
         if self.is_closed:
             connection.abort()
             return

@@ -1,6 +1,7 @@
 """
-Proxies: which one the environment names for an origin, and the words spoken to it.
+Proxies: which one the environment names for an origin.
 
+And the words spoken to it.
 What must not live here: the environment itself (a mapping is passed in) and sockets (see `dial`).
 Called by `origin` for the choice and by `dial` and `site` for the words.
 """
@@ -30,7 +31,11 @@ class Proxies(Struct, frozen=True):
     no_proxy: tuple[str, ...] = ()
 
     def proxy_for(self, scheme: str, host: str, port: int) -> str:
-        """Return the URL of the proxy to use for an origin, "" for none; this machine is never proxied."""
+        """
+        Return the URL of the proxy to use for an origin, "" for none.
+
+        This machine is never proxied.
+        """
         proxy = self.https if scheme == "https" else self.http
         if not proxy or is_this_machine(host) or any(is_listed(entry, host, port) for entry in self.no_proxy):
             return ""
@@ -42,7 +47,11 @@ class Proxies(Struct, frozen=True):
 
 
 def read_proxies(environ: Mapping[str, str]) -> Proxies:
-    """Return the proxies of an environment; `ValueError` if one is no http(s) URL. Lower case wins, as in curl."""
+    """
+    Return the proxies of an environment.
+
+    `ValueError` if one is no http(s) URL. Lower case wins, as in curl.
+    """
 
     def setting(name: str) -> str:
         return (environ.get(name.lower()) or environ.get(name) or "").strip()
@@ -54,7 +63,11 @@ def read_proxies(environ: Mapping[str, str]) -> Proxies:
 
 
 def checked(name: str, url: str) -> str:
-    """Return a proxy's URL with its scheme; `ValueError` names the variable, never the URL."""
+    """
+    Return a proxy's URL with its scheme.
+
+    `ValueError` names the variable, never the URL.
+    """
     if not url:
         return ""
     full = url if "://" in url else f"http://{url}"
@@ -69,7 +82,11 @@ def checked(name: str, url: str) -> str:
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether a host is this machine by name or address: no proxy can reach that for us."""
+    """
+    Return whether a host is this machine by name or address.
+
+    No proxy can reach that for us.
+    """
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -79,7 +96,11 @@ def is_this_machine(host: str) -> bool:
 
 
 def is_listed(entry: str, host: str, port: int) -> bool:
-    """Return whether an entry of NO_PROXY covers a host: `*`, a name with its subdomains, `:port`, or a network."""
+    """
+    Return whether an entry of NO_PROXY covers a host.
+
+    `*`, a name with its subdomains, `:port`, or a network.
+    """
     if entry == "*":
         return True
     try:
@@ -97,7 +118,11 @@ def is_listed(entry: str, host: str, port: int) -> bool:
 
 
 def authority_of(scheme: str, host: str, port: int) -> str:
-    """Return host and port as a Host header has them: IPv6 in brackets, the scheme's own port left out."""
+    """
+    Return host and port as a Host header has them.
+
+    IPv6 in brackets, the scheme's own port left out.
+    """
     name = f"[{host}]" if ":" in host else host
     return name if port == DEFAULT_PORTS[scheme] else f"{name}:{port}"
 
@@ -109,7 +134,11 @@ def proxy_place(proxy: str) -> tuple[SplitResult, str, int]:
 
 
 def proxy_login(proxy: str) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the header that logs in at the proxy, if its URL holds a user (RFC 7617)."""
+    """
+    Return the header that logs in at the proxy, if its URL holds a user.
+
+    RFC 7617.
+    """
     parts = urlsplit(proxy)
     if parts.username is None:
         return ()

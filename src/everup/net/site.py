@@ -1,6 +1,7 @@
 """
-Sites: one origin's side of the pool: its idle connections, and the request heads it has built.
+Sites: one origin's side of the pool.
 
+Its idle connections, and the request heads it has built.
 What must not live here: I/O, other origins. Made and bounded by `pool`.
 """
 
@@ -50,7 +51,11 @@ class Site:
         self.login = proxy_login(origin.proxy) if self.is_forwarded else ()
 
     def head_of(self, outgoing: Outgoing) -> bytes:
-        """Return the whole head of a request; `TransportError(LOCAL)` if it is not fit to be sent."""
+        """
+        Return the whole head of a request.
+
+        `TransportError(LOCAL)` if it is not fit to be sent.
+        """
         key = (outgoing.method, outgoing.target, outgoing.headers)
         start = self.heads.get(key)
         if start is None:

@@ -1,6 +1,7 @@
 """
-TLS: verification always, session reuse, and what is wrong with a certificate in words.
+TLS: verification always, session reuse.
 
+And what is wrong with a certificate in words.
 What must not live here: connecting (see `dial`). There is no way to switch verification off.
 """
 
@@ -52,7 +53,11 @@ class SessionContext(ssl.SSLContext):
         return made
 
     def remember(self, host: str, tls_object: ssl.SSLObject | None) -> None:
-        """Keep a connection's session; TLS 1.3 sends it late, so after the first bytes of an answer."""
+        """
+        Keep a connection's session.
+
+        TLS 1.3 sends it late, so after the first bytes of an answer.
+        """
         session = tls_object.session if tls_object is not None else None
         if session is None:
             return
@@ -63,7 +68,11 @@ class SessionContext(ssl.SSLContext):
 
 
 def make_context(ca_file: str) -> SessionContext:
-    """Return a verifying context: the platform's roots, certifi's where it has none, and those of `ca_file`."""
+    """
+    Return a verifying context.
+
+    The platform's roots, certifi's where it has none, and those of `ca_file`.
+    """
     context = SessionContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name by default
     context.sessions = {}
     context.handshakes = {}
@@ -82,7 +91,11 @@ def make_context(ca_file: str) -> SessionContext:
 
 
 def has_folder_of_roots() -> bool:
-    """Return whether OpenSSL will find roots one by one in its folder: those are not counted when it is loaded."""
+    """
+    Return whether OpenSSL will find roots one by one in its folder.
+
+    Those are not counted when it is loaded.
+    """
     folder = ssl.get_default_verify_paths().capath
     if folder is None:
         return False
@@ -94,14 +107,22 @@ def has_folder_of_roots() -> bool:
 
 
 class Contexts:
-    """The contexts of a client, made when first needed: reading the roots takes about 20 ms."""
+    """
+    The contexts of a client, made when first needed.
+
+    Reading the roots takes about 20 ms.
+    """
 
     def __init__(self, wall_unix_s: Callable[[], float] | None) -> None:
         self.wall_unix_s = wall_unix_s
         self.made: dict[str, SessionContext] = {}
 
     def get(self, ca_file: str) -> SessionContext:
-        """Return the context for a set of roots; `TransportError(TLS)` if `ca_file` cannot be used."""
+        """
+        Return the context for a set of roots.
+
+        `TransportError(TLS)` if `ca_file` cannot be used.
+        """
         context = self.made.get(ca_file)
         if context is None:
             context = make_context(ca_file)
@@ -111,7 +132,11 @@ class Contexts:
         return context
 
     def explain(self, error: ssl.SSLError, seen: ssl.SSLObject | None, place: str) -> TransportError:
-        """Return what is wrong with the other side's TLS, and with our clock if that may be it."""
+        """
+        Return what is wrong with the other side's TLS.
+
+        And with our clock if that may be it.
+        """
         if not isinstance(error, ssl.SSLCertVerificationError):
             reason = str(error.reason or error.strerror or error).replace("_", " ").lower()
             return TransportError(TransportKind.TLS, f"no TLS with {place}: {reason}")
@@ -123,7 +148,7 @@ class Contexts:
         return TransportError(TransportKind.TLS, "; ".join(told))
 
     def clock_words(self, code: int, info: dict[str, Any]) -> list[str]:
-        """Return how wrong this machine's clock would have to be for the certificate to be good."""
+        """Return how wrong this clock would have to be for the certificate to be good."""
         if code not in (NOT_YET_VALID, EXPIRED) or not info or self.wall_unix_s is None:
             return []
         if code == EXPIRED:
@@ -149,8 +174,9 @@ def span(seconds: float) -> str:
 
 def certificate_of(seen: ssl.SSLObject | None) -> dict[str, Any]:
     """
-    Return the fields of a certificate that was refused, empty if they cannot be had.
+    Return the fields of a certificate that was refused.
 
+    Empty if they cannot be had.
     CPython shows them only through its inner object (3.10 to 3.14; the public method of 3.13 gives undecoded
     bytes). They go into a message, nothing depends on them.
     """

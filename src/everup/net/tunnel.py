@@ -51,7 +51,11 @@ class Tunnel:
 
 
 async def open_tunnel(connection: Connection, origin: Origin, place: str, limits: Limits) -> None:
-    """Make a connection to a proxy one to the origin; on failure it is closed and `TransportError(PROXY)` raised."""
+    """
+    Make a connection to a proxy one to the origin.
+
+    On failure it is closed and `TransportError(PROXY)` raised.
+    """
     tunnel = Tunnel(limits)
     connection.listener = tunnel
     try:

@@ -72,7 +72,7 @@ class Log:
             self.fd = None
 
     def event(self, name: str, level: str = "info", **fields: object) -> None:
-        """Nothing; one line is queued, or counted as lost."""
+        """One line is queued, or counted as lost."""
         try:
             if LEVELS.get(level, LEVELS["info"]) < self.level:
                 return
@@ -189,14 +189,14 @@ class Bridge(logging.Handler):
         self.log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Nothing; one line with an exception's type: its text may be a client's."""
+        """One line with an exception's type: its text may be a client's."""
         kind = record.exc_info[0] if record.exc_info else None
         name = kind.__name__ if kind else None
         self.log.event(f"python.{record.name}", record.levelname.lower(), message=record.getMessage(), exception=name)
 
 
 def lead_in(log: Log) -> None:
-    """Nothing; what asyncio and uvicorn log goes to our log and nowhere else."""
+    """What asyncio and uvicorn log goes to our log and nowhere else."""
     root = logging.getLogger()
     root.handlers = [Bridge(log)]
     root.setLevel(logging.WARNING)

@@ -93,7 +93,7 @@ class Metrics:
         """Names used that are not in the table, or not so: a bug, which a test looks for."""
 
     def count(self, name: str, labels: tuple[str, ...] = (), n: float = 1) -> None:
-        """Nothing; a counter (or a gauge) has grown by `n`."""
+        """A counter (or a gauge) has grown by `n`."""
         try:
             self.numbers[name, labels] += n
         except KeyError:
@@ -102,14 +102,14 @@ class Metrics:
                 self.numbers[key] = self.numbers.get(key, 0) + n
 
     def set(self, name: str, labels: tuple[str, ...], value: float) -> None:
-        """Nothing; a gauge has this value."""
+        """A gauge has this value."""
         if (name, labels) in self.numbers:
             self.numbers[name, labels] = value
         elif (key := self.admit(name, labels)) is not None:
             self.numbers[key] = value
 
     def observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
-        """Nothing; a histogram has one observation more."""
+        """A histogram has one observation more."""
         histogram = self.histograms.get((name, labels))
         if histogram is None:
             key = self.admit(name, labels)

@@ -80,7 +80,7 @@ class Connections:
         return True
 
     def leave(self, connection: Timed, address: str) -> None:
-        """Nothing; a connection is gone; `address` is "" if it was never admitted."""
+        """A connection is gone; `address` is "" if it was never admitted."""
         self.open.discard(connection)
         if not self.open:
             self.emptied.set()

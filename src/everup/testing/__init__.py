@@ -1,5 +1,6 @@
 """
-Fakes that sit behind seams: a clock that jumps, a scripted provider, a whole gateway as a child process.
+Fakes that sit behind seams.
 
+A clock that jumps, a scripted provider, a whole gateway as a child process.
 What must not live here: anything the product itself needs. Imported by tests only (a contract checks it).
 """

@@ -1,6 +1,7 @@
 """
-A plain HTTP/1.1 client for tests: it shows what is on the wire, and whether an answer ended as complete.
+A plain HTTP/1.1 client for tests.
 
+It shows what is on the wire, and whether an answer ended as complete.
 What must not live here: everup's own client (`net`), so that both can be wrong independently. Called by the
 gateway's test double and by tests that leave early or read slowly.
 """
@@ -24,7 +25,11 @@ LINE_BYTES_MAX = 1 << 20
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """One response; `is_complete` only if it ended as its framing promised (length reached, last chunk seen)."""
+    """
+    One response; `is_complete` only if it ended as its framing promised.
+
+    Length reached, last chunk seen.
+    """
 
     status: int
     headers: dict[str, str]
@@ -112,7 +117,7 @@ class Conversation:
         """Bytes of a body with a length still to come; -1 is chunked, -2 until the connection ends."""
 
     async def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Nothing, once the request is with the system."""
+        """Return once the request is with the system."""
         given = {"host": "127.0.0.1", **headers, "content-length": str(len(body))}
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
         self.writer.write("\r\n".join(lines).encode("latin-1") + body)
@@ -153,7 +158,11 @@ class Conversation:
         return data[:-2]
 
     async def read_plain(self) -> bytes:
-        """Return some bytes of a body with a length, or of one that the connection's end ends."""
+        """
+        Return some bytes of a body with a length.
+
+        Or of one that the connection's end ends.
+        """
         if self.left == 0:
             return b""
         data = await self.reader.read(65_536 if self.left < 0 else min(self.left, 65_536))
@@ -172,13 +181,17 @@ class Conversation:
         return b"".join(parts)
 
     def leave(self) -> None:
-        """Nothing; the connection is dropped as a vanished client would drop it."""
+        """The connection is dropped as a vanished client would drop it."""
         self.writer.transport.abort()
 
 
 @asynccontextmanager
 async def conversation(port: int, *, receive_buffer_bytes: int = 0) -> AsyncIterator[Conversation]:
-    """A connection to a local port; a small receive buffer makes a slow reader felt at once."""
+    """
+    A connection to a local port.
+
+    A small receive buffer makes a slow reader felt at once.
+    """
     sock = socket.socket()
     sock.setblocking(False)  # noqa: FBT003  (the standard library's own signature)
     if receive_buffer_bytes:

@@ -36,7 +36,11 @@ class JumpSelector(selectors.DefaultSelector):
         self.jumps = 0
 
     def select(self, timeout: float | None = None) -> type_of_events:
-        """Return what is ready; with nothing ready, move the clock on by `timeout` and return nothing."""
+        """
+        Return what is ready.
+
+        With nothing ready, move the clock on by `timeout` and return nothing.
+        """
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
@@ -78,12 +82,16 @@ class JumpLoop(asyncio.SelectorEventLoop):
         return future
 
     def count_down(self, _done: asyncio.Future[Any]) -> None:
-        """Nothing; one thread fewer holds the clock."""
+        """One thread fewer holds the clock."""
         self.clock.busy -= 1
 
     @contextmanager
     def real_time(self) -> Iterator[None]:
-        """A block in which the clock does not jump: something the loop cannot see is at work."""
+        """
+        A block in which the clock does not jump.
+
+        Something the loop cannot see is at work.
+        """
         self.clock.busy += 1
         try:
             yield

@@ -121,7 +121,7 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def start(self, *arguments: str) -> None:
-        """Nothing; the process runs (see `ready`)."""
+        """The process runs (see `ready`)."""
         self.home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "everup", "run", *arguments]
         if self.config is not None:
@@ -145,7 +145,11 @@ class Gateway:
             )
 
     async def ready(self) -> None:
-        """Nothing, once /healthz answers 200; `RuntimeError` with the process's own words if it does not."""
+        """
+        Return once /healthz answers 200.
+
+        `RuntimeError` with the process's own words if it does not.
+        """
         try:
             async with asyncio.timeout(START_S):
                 while not await self.is_healthy():
@@ -165,7 +169,11 @@ class Gateway:
             return False
 
     async def stop(self) -> int:
-        """Return the exit code after SIGTERM; a process that stays is killed and counts as -9."""
+        """
+        Return the exit code after SIGTERM.
+
+        A process that stays is killed and counts as -9.
+        """
         process = self.process
         if process is None:
             return 0
@@ -192,7 +200,7 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing; the process has ended, by itself and with 0 unless the test has failed already."""
+        """The process has ended, by itself and with 0 unless the test has failed already."""
         code = await self.stop()
         if kind is None and code != 0:
             raise RuntimeError(f"everup ended with {code} after SIGTERM:\n{self.err}")
@@ -204,7 +212,11 @@ class Gateway:
     async def ask(
         self, model: str, *, headers: Mapping[str, str] | None = None, within_s: float = 15.0, **fields: Any
     ) -> Answer:
-        """Return the whole answer to a chat request; without `messages` it says one fixed line."""
+        """
+        Return the whole answer to a chat request.
+
+        Without `messages` it says one fixed line.
+        """
         body = chat_body(model, **fields)
         return await exchange(self.port, "POST", CHAT, self.headers(headers), body, within_s=within_s)
 
@@ -217,11 +229,15 @@ class Gateway:
         return conversation(self.port, receive_buffer_bytes=receive_buffer_bytes)
 
     async def begin(self, talk: Conversation, model: str, **fields: Any) -> None:
-        """Nothing; a chat request is on its way on this connection."""
+        """A chat request is on its way on this connection."""
         await talk.send("POST", CHAT, self.headers(), chat_body(model, **fields))
 
 
 def chat_body(model: str, **fields: Any) -> bytes:
-    """Return the bytes of a chat request; every call with the same arguments gives the same bytes."""
+    """
+    Return the bytes of a chat request.
+
+    Every call with the same arguments gives the same bytes.
+    """
     messages = fields.pop("messages", [{"role": "user", "content": "Say hello to row one."}])
     return json.dumps({"model": model, "messages": messages, **fields}).encode()

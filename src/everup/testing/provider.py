@@ -1,5 +1,7 @@
 """
-A scripted provider: a real HTTP/1.1 server on loopback that answers as it is told and remembers what it was asked.
+A scripted provider.
+
+A real HTTP/1.1 server on loopback that answers as it is told and remembers what it was asked.
 
 What must not live here: the answers (see `scripts`) and anything of everup's own client, so that both can be
 wrong independently. Used by tests with `async with ScriptedProvider(...) as provider`.
@@ -33,7 +35,11 @@ TLS_HELLO = b"\x16"
 
 
 class Request(msgspec.Struct):
-    """One request as it arrived; times are the loop's, None while they have not happened."""
+    """
+    One request as it arrived.
+
+    Times are the loop's, None while they have not happened.
+    """
 
     method: str
     target: str
@@ -78,7 +84,11 @@ class Request(msgspec.Struct):
 
     @property
     def prefix(self) -> str:
-        """Return the first segment of its path: one listener can stand for many providers."""
+        """
+        Return the first segment of its path.
+
+        One listener can stand for many providers.
+        """
         return self.target.split("/")[1]
 
     @property
@@ -88,7 +98,11 @@ class Request(msgspec.Struct):
 
 
 class BadRequest(Exception):
-    """Bytes that are not an HTTP/1.1 request: everup sent something no server would take."""
+    """
+    Bytes that are not an HTTP/1.1 request.
+
+    Everup sent something no server would take.
+    """
 
 
 class Connection(asyncio.Protocol):
@@ -105,7 +119,7 @@ class Connection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nothing; the answering task begins."""
+        """The answering task begins."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES, low=0)
         self.provider.connections += 1
@@ -114,7 +128,7 @@ class Connection(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(self.provider.serve(self))
 
     def data_received(self, data: bytes) -> None:
-        """Nothing; the bytes wait for `take_request`."""
+        """The bytes wait for `take_request`."""
         self.data += data
         self.changed.set()
 
@@ -124,34 +138,38 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Nothing; whoever waits learns of it."""
+        """Whoever waits learns of it."""
         self.provider.open.discard(self)
         self.lost()
 
     def lost(self) -> None:
-        """Nothing; wakes every waiter."""
+        """Wakes every waiter."""
         self.gone.set()
         self.changed.set()
         self.writable.set()
 
     def pause_writing(self) -> None:
-        """Nothing; the peer reads too slowly."""
+        """The peer reads too slowly."""
         if not self.gone.is_set():
             self.writable.clear()
 
     def resume_writing(self) -> None:
-        """Nothing; the peer has caught up."""
+        """The peer has caught up."""
         self.writable.set()
 
     async def more(self) -> None:
-        """Nothing, once there are more bytes; `ConnectionError` when the peer has gone."""
+        """Return once there are more bytes; `ConnectionError` when the peer has gone."""
         if self.gone.is_set():
             raise ConnectionResetError
         self.changed.clear()
         await self.changed.wait()
 
     async def take_request(self) -> tuple[str, str, tuple[tuple[str, str], ...], bytes]:
-        """Return method, target, headers and body of the next request; `BadRequest` if it is none."""
+        """
+        Return method, target, headers and body of the next request.
+
+        `BadRequest` if it is none.
+        """
         while (end := self.data.find(b"\r\n\r\n")) < 0:
             if len(self.data) > HEAD_BYTES_MAX or self.data[:1] == TLS_HELLO:
                 raise BadRequest("not the beginning of a request")
@@ -167,7 +185,11 @@ class Connection(asyncio.Protocol):
 
 
 def read_head(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """Return method, target and headers; strict on purpose, everup is the only client."""
+    """
+    Return method, target and headers.
+
+    Strict on purpose, everup is the only client.
+    """
     first, *lines = data.decode("latin-1").split("\r\n")
     try:
         method, target, version = first.split(" ")
@@ -235,7 +257,7 @@ class ScriptedProvider:
         return Counter((request.key, request.model) for request in self.requests)
 
     def script(self, *scripts: Script, on: str = "*") -> None:
-        """Nothing; the next request of this entry gets the first of these."""
+        """The next request of this entry gets the first of these."""
         self.scripts[on] = scripts
         self.turns[on] = 0
 
@@ -252,7 +274,7 @@ class ScriptedProvider:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing; every connection is closed and every task has ended."""
+        """Every connection is closed and every task has ended."""
         self.server.close()
         connections = tuple(self.open)
         for connection in connections:
@@ -261,7 +283,7 @@ class ScriptedProvider:
         await self.server.wait_closed()
 
     async def serve(self, connection: Connection) -> None:
-        """Nothing; answers every request of one connection until it ends."""
+        """Answers every request of one connection until it ends."""
         nth = 0
         try:
             while True:
@@ -278,7 +300,7 @@ class ScriptedProvider:
         connection.transport.close()
 
     async def answer(self, connection: Connection, request: Request) -> None:
-        """Nothing; one request has been recorded and answered by its script."""
+        """One request has been recorded and answered by its script."""
         if request.method == "GET":
             self.listings.append(request)
             listing = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
@@ -304,7 +326,7 @@ class ScriptedProvider:
         return self.scripts[entry][min(turn, len(self.scripts[entry]) - 1)]
 
     async def play(self, connection: Connection, request: Request, step: Step) -> None:
-        """Nothing; one step has been played. `ConnectionError` once the connection has ended."""
+        """One step has been played. `ConnectionError` once the connection has ended."""
         match step:
             case Send():
                 await send(connection, request, step)
@@ -321,7 +343,7 @@ class ScriptedProvider:
 
 
 async def stay(connection: Connection, seconds: float | None) -> None:
-    """Nothing, after this time; `ConnectionError` as soon as the peer has gone."""
+    """Return after this time; `ConnectionError` as soon as the peer has gone."""
     try:
         async with asyncio.timeout(seconds):
             await connection.gone.wait()
@@ -331,7 +353,7 @@ async def stay(connection: Connection, seconds: float | None) -> None:
 
 
 async def send(connection: Connection, request: Request, step: Send) -> None:
-    """Nothing, once the bytes were handed to the system as fast as the peer takes them."""
+    """Return once the bytes were handed to the system as fast as the peer takes them."""
     size = step.slice_bytes or max(len(step.data), 1)
     slices = [step.data[at : at + size] for at in range(0, len(step.data), size)]
     for _ in range(step.times or ENDLESS):
@@ -348,21 +370,29 @@ async def send(connection: Connection, request: Request, step: Send) -> None:
 
 
 def reset(connection: Connection) -> None:
-    """Nothing; the peer gets a RST instead of a FIN."""
+    """The peer gets a RST instead of a FIN."""
     sock = connection.transport.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.transport.abort()
 
 
 def closed_port() -> int:
-    """Return a loopback port that nobody has just now; another program may take it (see `refusing_port`)."""
+    """
+    Return a loopback port that nobody has just now.
+
+    Another program may take it (see `refusing_port`).
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
-    """A loopback port that refuses connections for as long as the block lasts: taken, but not listened on."""
+    """
+    A loopback port that refuses connections for as long as the block lasts.
+
+    Taken, but not listened on.
+    """
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield int(holder.getsockname()[1])

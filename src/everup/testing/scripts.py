@@ -1,6 +1,7 @@
 """
-What a scripted provider answers, as data: steps on a connection, and builders for the usual answers.
+What a scripted provider answers, as data.
 
+Steps on a connection, and builders for the usual answers.
 What must not live here: sockets (see `provider`). A script has two forms, for a request that asks for a stream
 and for one that does not. Written by tests, played by `provider.ScriptedProvider`.
 """
@@ -23,7 +24,11 @@ PHRASES: dict[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Send(Struct, frozen=True):
-    """Bytes to send: whole, or in slices of `slice_bytes` with `pause_s` between them, `times` over (0 = for ever)."""
+    """
+    Bytes to send: whole.
+
+    Or in slices of `slice_bytes` with `pause_s` between them, `times` over (0 = for ever).
+    """
 
     data: bytes
     slice_bytes: int = 0
@@ -53,7 +58,11 @@ Step = Send | Pause | Silence | Close | Reset
 
 
 class Script(Struct, frozen=True):
-    """The steps of one answer; the connection is kept alive after the last unless a step ended it."""
+    """
+    The steps of one answer.
+
+    The connection is kept alive after the last unless a step ended it.
+    """
 
     whole: tuple[Step, ...]
     streamed: tuple[Step, ...]
@@ -95,7 +104,11 @@ def head(status: int, headers: Mapping[str, str] | None = None) -> bytes:
 
 
 def sized(status: int, body: bytes, content_type: str = "application/json", **headers: str) -> bytes:
-    """Return a whole response with its length; `retry_after="3"` becomes the header `retry-after`."""
+    """
+    Return a whole response with its length.
+
+    `retry_after="3"` becomes the header `retry-after`.
+    """
     extra = {name.replace("_", "-"): value for name, value in headers.items()}
     return head(status, {"content-type": content_type, "content-length": str(len(body)), **extra}) + body
 
@@ -110,7 +123,11 @@ SSE_HEAD = head(200, {"content-type": "text/event-stream", "transfer-encoding": 
 
 
 def sse(*events: bytes | Step, is_ended: bool = True) -> tuple[Step, ...]:
-    """Return the steps of a chunked event stream: one chunk per event, steps between them, then the last chunk."""
+    """
+    Return the steps of a chunked event stream.
+
+    One chunk per event, steps between them, then the last chunk.
+    """
     body = [Send(chunk(event)) if isinstance(event, bytes) else event for event in events]
     return (Send(SSE_HEAD), *body, *((Send(LAST_CHUNK),) if is_ended else ()))
 
@@ -126,7 +143,11 @@ def usage(prompt: int = 9, completion: int = 5) -> dict[str, int]:
 def chat_json(
     text: str | None, *, finish: str | None = "stop", model: str = "scripted", message: Any = None, **fields: Any
 ) -> bytes:
-    """Return a whole chat completion; `message` replaces the assistant message, `fields` the top level."""
+    """
+    Return a whole chat completion.
+
+    `message` replaces the assistant message, `fields` the top level.
+    """
     answer = {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -142,7 +163,11 @@ def chat_json(
 
 
 def event(delta: Mapping[str, Any] | None = None, *, finish: str | None = None, **fields: Any) -> bytes:
-    """Return one event of a chat stream; `fields` replace the top level (`choices=[]`, `usage=...`)."""
+    """
+    Return one event of a chat stream.
+
+    `fields` replace the top level (`choices=[]`, `usage=...`).
+    """
     data = {
         "id": "chatcmpl-scripted",
         "object": "chat.completion.chunk",
@@ -165,7 +190,11 @@ def texts(*pieces: str) -> tuple[bytes, ...]:
 
 
 def chat_sse(*pieces: str, is_done: bool = True) -> tuple[bytes, ...]:
-    """Return the events of a whole streamed answer: role, pieces, finish, usage, `[DONE]`."""
+    """
+    Return the events of a whole streamed answer.
+
+    Role, pieces, finish, usage, `[DONE]`.
+    """
     return (ROLE, *texts(*pieces), FINISH, USAGE, *((DONE,) if is_done else ()))
 
 
@@ -183,7 +212,11 @@ def reply(*pieces: str) -> Script:
 
 
 def error(status: int, kind: str | None = None, code: str | int | None = None, message: str = "", **h: str) -> Script:
-    """Return a refusal with an OpenAI error body; `retry_after="3"` and the like become headers."""
+    """
+    Return a refusal with an OpenAI error body.
+
+    `retry_after="3"` and the like become headers.
+    """
     return play(Send(sized(status, error_json(kind, code, message or PHRASES.get(status, "Scripted")), **h)))
 
 
@@ -198,7 +231,11 @@ def raw(data: bytes, *last: Step) -> Script:
 
 
 def stream(*events: bytes | Step, is_ended: bool = True, whole: Iterable[Step] | None = None) -> Script:
-    """Return this stream for a streamed request; a whole request gets `whole`, else the same bytes."""
+    """
+    Return this stream for a streamed request.
+
+    A whole request gets `whole`, else the same bytes.
+    """
     streamed = sse(*events, is_ended=is_ended)
     return Script(tuple(whole) if whole is not None else streamed, streamed)
 

@@ -47,7 +47,7 @@ def read_signatures(messages: Raw | None) -> tuple[str, ...]:
 
 
 def collect_signatures(value: object, found: list[str], depth: int = 0) -> None:
-    """Nothing; signatures anywhere in a value are added to `found`, bounded."""
+    """Signatures anywhere in a value are added to `found`, bounded."""
     if depth > DEPTH_MAX or len(found) >= SIGNATURES_MAX:
         return
     if isinstance(value, list):

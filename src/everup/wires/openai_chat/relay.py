@@ -251,7 +251,7 @@ class ChatRelay:
         return bits or START
 
     def note(self, delta: Delta, found: int) -> None:
-        """Nothing; text is counted (row 55) and signatures are kept, bounded."""
+        """Text is counted (row 55) and signatures are kept, bounded."""
         content = delta.content
         if type(content) is str:
             self.chars += len(content)

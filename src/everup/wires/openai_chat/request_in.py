@@ -85,7 +85,7 @@ def read_request(body: bytes, limits: Limits) -> Asked:
 
 
 def check_sizes(fields: dict[str, Raw], messages: Seen, body: bytes, limits: Limits) -> None:
-    """Nothing; `RequestError` for a refused field, or JSON beyond the limits (S15)."""
+    """`RequestError` for a refused field, or JSON beyond the limits (S15)."""
     if not FORBIDDEN.isdisjoint(fields):
         raise forbidden(next(name for name in fields if name in FORBIDDEN))
     check_keys(body, limits)

@@ -45,7 +45,7 @@ def encode_request(asked: Asked, candidate: Candidate, *, foreign: frozenset[str
 
 
 def merge_params(fields: dict[str, object], params: dict[str, object]) -> None:
-    """Nothing; configured params are added where the client said nothing."""
+    """Configured params are added where the client said nothing."""
     has_limit = not LIMIT_NAMES.isdisjoint(fields)
     for name, value in params.items():
         if name not in fields and name not in OURS and not (has_limit and name in LIMIT_NAMES):

@@ -25,13 +25,13 @@ RUN = b"0" * (SAMPLES - 1)
 
 
 def check_keys(body: bytes, limits: Limits) -> None:
-    """Nothing; `RequestError` for valid JSON with too many keys."""
+    """`RequestError` for valid JSON with too many keys."""
     if len(body) > limits.json_keys_max * KEY_BYTES_MIN and outside(body).count(b":") > limits.json_keys_max:
         raise RequestError(400, "json_too_many_keys", f"The request body has more than {limits.json_keys_max:,} keys.")
 
 
 def check_field(text: bytes, limits: Limits) -> None:
-    """Nothing; `RequestError` for JSON too deep or with a too long number."""
+    """`RequestError` for JSON too deep or with a too long number."""
     depth_max = limits.json_depth_max - 1
     if len(text) > 2 * depth_max and is_too_deep(text, depth_max):
         raise too_deep(limits.json_depth_max)
