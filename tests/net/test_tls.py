@@ -108,7 +108,8 @@ async def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 async def test_a_plain_port_is_no_tls(ca_file: str) -> None:
     """A server that answers in plain text is told apart from a bad certificate."""
 
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
         writer.write(b"HTTP/1.1 400 Bad\r\n\r\n")
         writer.close()
 
@@ -127,6 +128,17 @@ async def test_a_silent_handshake_ends_at_its_limit(ca_file: str) -> None:
         async with client_of(Limits(connect_s=0.1)) as client:
             error = await fail(client, Origin("https", "127.0.0.1", silent.getsockname()[1], ca_file=ca_file))
             assert (TransportKind.CONNECT_TIMEOUT, Sent.NOTHING) == kinds(error)
+
+
+async def test_a_connection_that_ends_before_tls(ca_file: str) -> None:
+    """A listener that hangs up at once is a broken connection too, and costs no time."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with client_of() as client:
+        port = server.sockets[0].getsockname()[1]
+        for _ in range(10):
+            error = await fail(client, Origin("https", "localhost", port, ca_file=ca_file))
+            assert (TransportKind.RESET, Sent.NOTHING) == kinds(error)
+    server.close()
 
 
 async def test_a_handshake_that_is_cut_is_a_reset(ca_file: str) -> None:

@@ -70,8 +70,9 @@ def test_a_key_for_other_routes_is_refused() -> None:
     assert "a/big" not in caught.value.hint
 
 
-def test_nothing_configured_says_so() -> None:
-    """Without anything configured the hint says that instead of naming neighbours."""
+def test_nothing_configured_says_what_to_do() -> None:
+    """Without anything to ask, a name is no 404 but a 503 that says what would help."""
     with pytest.raises(RequestError) as caught:
         resolve("x", Snapshot(), {}, ANYONE)
-    assert "Nothing is configured" in caught.value.hint
+    assert (503, "no_candidate") == (caught.value.status, caught.value.code)
+    assert "everup local get" in caught.value.hint

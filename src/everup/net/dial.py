@@ -18,7 +18,7 @@ from everup.net.connection import Connection
 from everup.net.dns import Lookup, Resolver
 from everup.net.eyeballs import connect_first
 from everup.net.proxy import proxy_place
-from everup.net.tls import Contexts
+from everup.net.tls import Contexts, SessionContext
 from everup.net.tunnel import open_tunnel
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ class Dialer:
         `TransportError` says which step failed and why.
         """
         origin = site.origin
+        if "https" in (origin.scheme, origin.proxy[:5]):
+            self.contexts.get(origin.ca_file)  # roots that cannot be read are told before anything is opened
         if not origin.proxy:
             connection = await self.connect(site, origin.host, origin.port)
         else:
             connection = await self.connect_proxy(site)
         if origin.scheme == "https":
-            await self.secure(connection, origin.host, origin.ca_file, origin.place)
+            await self.secure(connection, self.contexts.get(origin.ca_file), origin.host, origin.place)
         return connection
 
     async def connect_proxy(self, site: Site) -> Connection:
@@ -73,7 +75,7 @@ class Dialer:
         try:
             connection = await self.connect(site, host, port)
             if parts.scheme == "https":
-                await self.secure(connection, host, origin.ca_file, place)
+                await self.secure(connection, self.contexts.get(origin.ca_file), host, place)
         except TransportError as error:
             if error.kind is LOCAL:
                 raise
@@ -114,40 +116,34 @@ class Dialer:
             raise
         return connection
 
-    async def secure(self, connection: Connection, host: str, ca_file: str, place: str) -> None:
+    async def secure(self, connection: Connection, context: SessionContext, host: str, place: str) -> None:
         """
         Put TLS on a connection.
 
         On failure it is closed. There is no second try with less.
         """
         loop = asyncio.get_running_loop()
-        context = self.contexts.get(ca_file)
+        within_s = self.limits.connect_s
+        transport: asyncio.Transport | None = None
         try:
-            transport = await loop.start_tls(
-                connection.transport,
-                connection,
-                context,
-                server_hostname=host,
-                ssl_handshake_timeout=self.limits.connect_s,
-            )
-        except BaseException as error:
-            connection.abort()
-            self.pool.closed(connection)  # asyncio does not tell a protocol of a handshake that timed out
-            if isinstance(error, ssl.SSLError):  # before OSError and ValueError, which some of them are too
-                raise self.contexts.explain(error, context.handshakes.get(host), place) from error
-            if isinstance(error, ConnectionAbortedError | TimeoutError):
-                why = f"no TLS handshake with {place} within {self.limits.connect_s:g} s"
-                raise TransportError(TransportKind.CONNECT_TIMEOUT, why) from error
-            if isinstance(error, OSError):
-                raise TransportError(
-                    TransportKind.RESET, f"{place} ended the TLS handshake ({words(error)})"
-                ) from error
-            raise
+            async with asyncio.timeout(within_s):
+                if not connection.is_ended:  # else asyncio would wait for a handshake for ever
+                    transport = await loop.start_tls(connection.transport, connection, context, server_hostname=host)
+        except ssl.SSLError as error:  # before OSError and ValueError, which some of them are too
+            raise self.contexts.explain(error, context.handshakes.get(host), place) from error
+        except TimeoutError as error:
+            why = f"no TLS handshake with {place} within {within_s:g} s"
+            raise TransportError(TransportKind.CONNECT_TIMEOUT, why) from error
+        except OSError as error:
+            raise TransportError(TransportKind.RESET, f"{place} ended the TLS handshake ({words(error)})") from error
         finally:
             context.handshakes.pop(host, None)
+            if transport is None:
+                connection.abort()
+                self.pool.closed(connection)  # asyncio tells a protocol nothing of a handshake that was broken off
         if transport is None or connection.is_ended:
             connection.abort()
-            raise TransportError(TransportKind.RESET, f"{place} ended the connection after the TLS handshake")
+            raise TransportError(TransportKind.RESET, f"{place} ended the connection before TLS was set up")
         connection.secured(transport)
 
     def remember(self, connection: Connection) -> None:

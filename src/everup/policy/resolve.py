@@ -29,7 +29,7 @@ def resolve(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> Ro
     Return the route for a name.
 
     A route, an exact alias, `provider/model`, a bare id that one provider has, a pattern.
-    Errors: 404 with the nearest names; 403 where the client's key is for other routes.
+    Errors: 503 where nothing can be asked at all; 404 with the nearest names; 403 where the client's key is for other routes.
     """
     route = (
         snapshot.routes.get(name)
@@ -39,7 +39,7 @@ def resolve(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> Ro
         or pattern(name, snapshot, listed)
     )
     if route is None:
-        raise unknown(name, snapshot, listed, client)
+        raise unknown(name, snapshot, listed, client) if snapshot.providers else nothing_yet()
     if client.routes and route.name not in client.routes:
         allowed = ", ".join(sorted(client.routes))
         raise RequestError(403, "route_not_allowed", f"This key may use {allowed}, not {name!r}.", param="model")
@@ -100,6 +100,15 @@ def known_models(snapshot: Snapshot, listed: Listed) -> list[ModelRef]:
     return sorted(set(each()))
 
 
+def nothing_yet() -> RequestError:
+    """Return the 503 of a gateway that has nobody to ask, with what to do."""
+    hint = (
+        "Set a provider's key (for example OPENAI_API_KEY) and start everup again, or start a model server on this "
+        "machine (Ollama, LM Studio, llama.cpp), or run `everup local get`: those are picked up by themselves."
+    )
+    return RequestError(503, "no_candidate", "Nothing is there to answer with yet.", hint=hint)
+
+
 def unknown(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> RequestError:
     """
     Return the 404 for a name nothing answers to.
@@ -117,7 +126,7 @@ def unknown(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> Re
     else:
         names += [str(ref) for ref in models] + sorted({ref.model for ref in models})
     near = get_close_matches(name, names, NEAREST_MAX, 0.4) or list(snapshot.routes)[:NEAREST_MAX]
-    hint = f"Nearest: {', '.join(near)}." if near else "Nothing is configured yet: see `everup status`."
+    hint = f"Nearest: {', '.join(near)}." if near else "No route is configured."
     return RequestError(
         404,
         "model_not_found",

@@ -31,8 +31,8 @@ START_S = 15.0
 STOP_S = 15.0
 POLL_S = 0.02
 CHAT = "/v1/chat/completions"
-ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/v1$", re.MULTILINE)
-"""How the process says where it listens, at the end of a line of its first words."""
+ADDRESS = re.compile(r"^ *address +http://127\.0\.0\.1:(\d+)/v1$", re.MULTILINE)
+"""How the process says where it listens."""
 KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "SYSTEMROOT", "LANG", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV")
 """What a child gets of our environment: nothing that holds a key or names a home."""
 

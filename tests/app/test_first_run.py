@@ -1,0 +1,98 @@
+"""A first run without configuration, as a whole process: what it finds, says, serves and picks up."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from everup.testing import scripts as s
+from everup.testing.clock import until
+from everup.testing.gateway import Gateway
+from everup.testing.provider import ScriptedProvider
+
+pytestmark = pytest.mark.anyio
+
+NO_MODEL = {"EVERUP_GGUF": "no-such-model.gguf"}
+OLLAMA_PORT = 11434
+SERVER_PORTS = (OLLAMA_PORT, 1234, 8080)
+
+
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on a loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine() -> None:
+    """Skip by name where a real model server of this machine would be found."""
+    taken = [port for port in SERVER_PORTS if not is_free(port)]
+    if taken:
+        pytest.skip(f"something listens on {taken}: a first run would find it")
+
+
+@asynccontextmanager
+async def fake_ollama() -> AsyncIterator[ScriptedProvider]:
+    """Return a server on Ollama's port that lists one model and answers with it."""
+    provider = ScriptedProvider(s.reply("from ollama"), models=("qwen3:4b",))
+    provider.port = OLLAMA_PORT
+    async with provider:
+        yield provider
+
+
+async def test_with_nothing_found_it_starts_and_says_what_to_do(tmp_path: Path) -> None:
+    """Without a key, a server or a model everup starts, and a request gets a 503 that says what would help."""
+    async with Gateway(tmp_path, None, environ=NO_MODEL) as gateway:
+        answer = await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])
+        assert 503 == answer.status
+        assert "OPENAI_API_KEY" in answer.body.decode()
+        assert "everup local get" in gateway.err
+
+
+async def test_it_picks_up_a_server_that_appears(tmp_path: Path) -> None:
+    """A model server that starts after everup is found within seconds and answers the route default."""
+    async with Gateway(tmp_path, None, environ=NO_MODEL) as gateway, fake_ollama():
+        await until(lambda: '"app.found"' in gateway.err, 15)
+        answer = await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])
+        assert (200, "ollama/qwen3:4b") == (answer.status, answer.headers["x-everup-model"])
+
+
+async def test_a_server_found_comes_before_the_embedded_model(tmp_path: Path) -> None:
+    """A server on this machine answers the route default; the embedded model is then the route local."""
+    async with fake_ollama(), Gateway(tmp_path, None) as gateway:
+        answer = await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])
+        assert "ollama/qwen3:4b" == answer.headers["x-everup-model"]
+        assert "ollama" in gateway.err
+
+
+async def test_a_key_that_cannot_be_checked_is_used_and_said(tmp_path: Path) -> None:
+    """A provider's key in the environment makes its dated default the first of the route, with a note."""
+    environ = {**NO_MODEL, "GROQ_API_KEY": "gsk_made-up", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    async with Gateway(tmp_path, None, environ=environ) as gateway:
+        assert "GROQ_API_KEY" in gateway.err
+        assert "not checked" in gateway.err
+        assert "gsk_made-up" not in gateway.err
+
+
+async def test_everup_s_own_key_is_not_taken_for_a_provider_s(tmp_path: Path) -> None:
+    """After `eval "$(everup env)"` the variable holds everup's own key, which no provider is sent."""
+    environ = {**NO_MODEL, "EVERUP_API_KEY": "my-own-word-for-everup", "OPENAI_API_KEY": "my-own-word-for-everup"}
+    async with Gateway(tmp_path, None, environ=environ) as gateway:
+        assert "everup's own key" in gateway.err
+
+
+async def test_it_writes_nothing_but_its_key(tmp_path: Path) -> None:
+    """A first run leaves one file in its home: the key, readable for its owner only."""
+    async with Gateway(tmp_path, None, environ={**NO_MODEL, "EVERUP_API_KEY": ""}) as gateway:
+        files = [path for path in gateway.home.rglob("*") if path.is_file()]
+        assert ["key"] == [path.name for path in files]
+        if sys.platform != "win32":
+            assert 0o600 == stat.S_IMODE(files[0].stat().st_mode)
+        key = files[0].read_text(encoding="ascii").strip()
+        assert key not in gateway.err
