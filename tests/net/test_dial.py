@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,11 @@ def deaf_port() -> Iterator[int]:
         yield port
         for sock in filling:
             sock.close()
+
+
+def descriptors() -> list[int]:
+    """Return the numbers of the descriptors that are open."""
+    return [int(path.name) for path in Path("/proc/self/fd").iterdir()]
 
 
 class Names:
@@ -143,9 +149,9 @@ async def test_no_descriptors_left_is_our_own_fault() -> None:
     """With every descriptor in use the error blames this machine, and no provider."""
     async with RawServer() as server, client_of() as client:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        used = max(int(name) for name in os.listdir("/proc/self/fd") if name.isdigit())
+        used = max(descriptors())
         resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
-        taken = []
+        taken: list[int] = []
         try:
             while len(taken) < used + 2:
                 try:

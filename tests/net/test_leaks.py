@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import ssl
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def tls() -> ssl.SSLContext:
 def descriptors() -> int:
     """Return how many descriptors are open."""
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.parametrize("way", ["plain", "tls", "tunnel"])

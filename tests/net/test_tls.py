@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import socket
 import ssl
 import time
@@ -20,7 +20,7 @@ from tests.net.servers import RawServer, ask, client_of, fail, kinds
 
 pytestmark = pytest.mark.anyio
 CA = trustme.CA()
-DAY = datetime.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def ca_file(tmp_path: Path) -> str:
 
 def server_context(host: str = "localhost", *, ca: trustme.CA = CA, days: tuple[int, int] = (-1, 1)) -> ssl.SSLContext:
     """Return a server's side with a certificate for a host, valid between two days from now."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     cert = ca.issue_cert(host, not_before=now + days[0] * DAY, not_after=now + days[1] * DAY)
     cert.configure_cert(context)

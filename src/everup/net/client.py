@@ -90,5 +90,7 @@ class Client:
 
     def keep(self, connection: Connection, now_mono_s: float) -> None:
         """Keep a clean connection, and what TLS needs to resume on the next one."""
-        self.dialer.remember(connection)
+        if not connection.is_remembered:
+            connection.is_remembered = True
+            self.dialer.remember(connection)
         self.pool.put(connection, now_mono_s)

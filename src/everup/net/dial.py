@@ -149,10 +149,12 @@ class Dialer:
     def remember(self, connection: Connection) -> None:
         """Keep the TLS session of a connection that has been answered on."""
         origin = connection.site.origin
-        if origin.scheme != "https" or connection.is_remembered:
+        if origin.scheme != "https":
             return
-        connection.is_remembered = True
-        self.contexts.get(origin.ca_file).remember(origin.host, connection.transport.get_extra_info("ssl_object"))
+        tls_object: ssl.SSLObject | None = connection.transport.get_extra_info("ssl_object")
+        # The context it was made by: a session offered to any other is an error.
+        if tls_object is not None and isinstance(tls_object.context, SessionContext):
+            tls_object.context.remember(origin.host, tls_object.session)
 
     def prefetch(self, origin: Origin) -> None:
         """Begin to look up the host that an origin is reached through."""

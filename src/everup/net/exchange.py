@@ -86,7 +86,7 @@ class Exchange:
             if self.error is not None and (self.is_aborted or self.reader is None or self.reader.head is None):
                 raise self.error
             if self.reader is not None and self.reader.head is not None:
-                return self.judge_proxy(self.reader.head)
+                return self.judge_proxy(self.reader.head) if self.site.is_forwarded else self.reader.head
             await self.wait()
 
     async def read(self) -> bytes:
@@ -114,23 +114,26 @@ class Exchange:
             await self.wait()
 
     async def read_all(self, bytes_max: int) -> bytes:
-        """
-        Return the whole body.
+        """Return the whole body; `TransportError(TOO_LARGE)` as soon as it is known to be larger."""
+        if self.reader is not None and self.reader.is_done:
+            body = await self.read()  # all of it has arrived
+        else:
+            body = await self.collect(bytes_max)
+        if len(body) > bytes_max:
+            raise self.too_large(bytes_max)
+        return body
 
-        `TransportError(TOO_LARGE)` as soon as it is known to be larger.
-        """
-        head = await self.head()
-        length = head.get(b"content-length")
+    async def collect(self, bytes_max: int) -> bytes:
+        """Return the body once it is whole; too large a one is left as soon as its head or its size says so."""
+        length = (await self.head()).get(b"content-length")
         if length.isdigit() and int(length) > bytes_max:
             raise self.too_large(bytes_max)
-        first = await self.read()
-        pieces, size = [first], len(first)
+        pieces: list[bytes] = []
+        size = 0
         while size <= bytes_max and (data := await self.read()):
             pieces.append(data)
             size += len(data)
-        if size > bytes_max:
-            raise self.too_large(bytes_max)
-        return first if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def abort(self, error: TransportError) -> None:
         """End it now: the pending or next `head()` or `read()` raises `error`."""
@@ -254,7 +257,7 @@ class Exchange:
 
     def judge_proxy(self, head: Head) -> Head:
         """Return the head, unless a forwarding proxy spoke in the provider's place."""
-        if head.status == PROXY_LOGIN and self.site.is_forwarded:
+        if head.status == PROXY_LOGIN:
             raise self.failure(TransportKind.PROXY, "the proxy wants a login (407): put user:password@ into HTTP_PROXY")
         return head
 

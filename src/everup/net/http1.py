@@ -176,14 +176,14 @@ class Reader:
         Finds its end, and refuses what the parser lets through.
         """
         is_framed = status in (204, 304)
-        size = 4 * len(headers)
         for name, value in headers:
-            size += len(name) + len(value)
             if name in FRAMING:
                 is_framed |= name != b"content-encoding"
                 self.judge_coding(name, value.strip().lower())
-        if size > self.limits.upstream_head_bytes_max:
-            self.refuse(f"headers of more than {self.limits.upstream_head_bytes_max} bytes")
+        bytes_max = self.limits.upstream_head_bytes_max
+        # One read may hold a head within the limit and a body beyond it: only then are the headers added up.
+        if self.quiet_bytes > bytes_max and sum(len(name) + len(value) + 4 for name, value in headers) > bytes_max:
+            self.refuse(f"headers of more than {bytes_max} bytes")
         if len(headers) > self.limits.upstream_headers_max:
             self.refuse(f"more than {self.limits.upstream_headers_max} headers")
         self.is_until_close = not is_framed

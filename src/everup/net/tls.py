@@ -52,13 +52,12 @@ class SessionContext(ssl.SSLContext):
             self.handshakes[server_hostname] = made
         return made
 
-    def remember(self, host: str, tls_object: ssl.SSLObject | None) -> None:
+    def remember(self, host: str, session: ssl.SSLSession | None) -> None:
         """
         Keep a connection's session.
 
         TLS 1.3 sends it late, so after the first bytes of an answer.
         """
-        session = tls_object.session if tls_object is not None else None
         if session is None:
             return
         self.sessions.pop(host, None)

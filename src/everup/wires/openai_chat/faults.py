@@ -31,6 +31,9 @@ TYPES = {
 }
 """The wire-neutral kinds of `Failure` in this wire's words."""
 
+LINE_WIDTHS = (1000, 300, 160, 100, 60, 36)
+"""Characters that a candidate's line may have, tried in turn until the whole fits."""
+
 
 def read_error(body: bytes) -> ErrorSeen | None:
     """Return the error object of a body, None when it holds none that is known."""
@@ -142,17 +145,20 @@ def text_of(value: object) -> str:
 
 def encode_failure(failure: Failure, bytes_max: int) -> bytes:
     """
-    Return the error body, cut on a character border to fit.
+    Return the error body, as long as it may be.
 
-    A provider's own refusal goes as it came.
+    A provider's own refusal goes as it came. Otherwise each candidate's line is shortened before any is lost, so
+    that all are named; the last resort is a cut on a character border.
     """
     if failure.raw:
         return failure.raw
     message = " ".join(part for part in (failure.message, failure.hint) if part)
-    text = "\n".join((message, *failure.lines)).encode("utf-8", "replace").decode()
-    body = envelope(failure, text)
-    if len(body) <= bytes_max:
-        return body
+    for width in LINE_WIDTHS:
+        lines = (line if len(line) <= width else f"{line[:width]}..." for line in failure.lines)
+        text = "\n".join((message, *lines)).encode("utf-8", "replace").decode()
+        body = envelope(failure, text)
+        if len(body) <= bytes_max:
+            return body
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
