@@ -98,7 +98,8 @@ def version_of(python: str, folder: Path) -> str:
     said = subprocess.run(
         [python, "-m", "everup", "version"], env=everup_env(folder), capture_output=True, text=True, check=False
     )
-    return said.stdout.split("\n")[0].removeprefix("everup").strip() or "(not found)"
+    words = said.stdout.split()
+    return words[1] if words[:1] == ["everup"] else "(not found)"
 
 
 def measure(asked: argparse.Namespace) -> Measured:

@@ -145,9 +145,10 @@ def test_the_row_holds(case: Case, played: Played) -> None:
 
 
 def test_the_process_keeps_its_secrets_and_ends_well(played: Played) -> None:
-    """After every fault there is no key in the log or /status, no traceback, and SIGTERM ends with 0."""
+    """After every fault the log and /status hold no key, no request is left open, and SIGTERM ends with 0."""
     assert LEAK not in played.err
     assert LEAK.encode() not in played.status.body
     assert "Traceback" not in played.err
     assert "Say hello" not in played.err
     assert (200, 0) == (played.status.status, played.exit_code)
+    assert played.status.json["requests_open"] <= 1

@@ -10,6 +10,7 @@ from everup.shapes.route import Caps, Model, ModelRef, Needs, Plan, Profile, Pro
 from everup.shapes.snapshot import Snapshot
 
 NEEDS = Needs()
+NOW = 50.0
 
 
 def make_provider(name: str, profiles: int = 1, *, is_local: bool = False) -> Provider:
@@ -40,5 +41,5 @@ def plan_of(*models: str, profiles: int = 1, turn: int = 0, needs: Needs = NEEDS
 
 
 def tried(index: int, kind: FaultKind, **fields: object) -> Tried:
-    """Return an attempt that failed so."""
-    return Tried(index, make_fault(kind, **fields))  # type: ignore[arg-type]
+    """Return an attempt that failed so, at `NOW` on the clock."""
+    return Tried(index, make_fault(kind, **fields), NOW)  # type: ignore[arg-type]

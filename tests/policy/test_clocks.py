@@ -56,12 +56,12 @@ def test_observed_time_widens_and_never_narrows() -> None:
 
 def test_each_phase_ends_as_itself() -> None:
     """Before the first event, before content and after it, another clock runs."""
-    clocks = Clocks(first_event_s=12, opening_quiet_s=30, opening_s=120, stall_s=60, answer_s=99)
+    clocks = Clocks(first_event_s=12, opening_quiet_s=30, opening_s=120, stall_s=60, stall_pings_s=60, answer_s=99)
     marks = Marks(100.0)
     assert (112.0, FaultKind.FIRST_EVENT) == next_due(clocks, marks)
     marks.first_mono_s = marks.byte_mono_s = 101.0
     assert (131.0, FaultKind.OPENING) == next_due(clocks, marks)
     marks.byte_mono_s = 215.0
     assert (221.0, FaultKind.OPENING) == next_due(clocks, marks)
-    marks.content_mono_s = marks.byte_mono_s = 220.0
+    marks.content_mono_s = marks.byte_mono_s = marks.event_mono_s = 220.0
     assert (280.0, FaultKind.STALL) == next_due(clocks, marks)

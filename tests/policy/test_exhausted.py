@@ -17,14 +17,16 @@ from tests.policy.make import plan_of
 PLAN = plan_of("a/m", "b/m")
 
 
-def failure(*faults: Fault, why: Why = Why.NONE_LEFT, until: float = 0.0, by_name: bool = False) -> Failure:
+def failure(
+    *faults: Fault, why: Why = Why.NONE_LEFT, until: float = 0.0, by_name: bool = False, limited: bool = False
+) -> Failure:
     """Return what a client is told after these faults, one per candidate."""
     plan = replace(PLAN, route=replace(PLAN.route, is_asked_by_name=by_name))
     records = [
         AttemptRecord(n=n + 1, candidate=f"{'ab'[n % 2]}/m", profile="k0", total_ms=5, fault=fault)
         for n, fault in enumerate(faults)
     ]
-    return make_failure(plan, records, Stop(why, until), now_mono_s=0.0, trail="t", kept_out=[])
+    return make_failure(plan, records, Stop(why, until, limited), now_mono_s=0.0, trail="t", kept_out=[])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_nothing_sent_and_soon_well_may_be_retried() -> None:
     soon, late = failure(why=Why.RETRY_LATER, until=20.0), failure(why=Why.RETRY_LATER, until=90.0)
     assert (503, True, 20.0) == (soon.status, soon.should_retry, soon.retry_after_s)
     assert not late.should_retry
-    assert failure(why=Why.RETRY_LATER, until=PLAN.deadline_mono_s).status == 429
+    assert failure(why=Why.RETRY_LATER, until=PLAN.deadline_mono_s, limited=True).status == 429
 
 
 def test_each_candidate_is_named_with_its_cause() -> None:

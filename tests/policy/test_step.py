@@ -13,10 +13,10 @@ from everup.policy.step import Step, Stop, Tried, Try, Wait, Why, has_other_read
 from everup.shapes.fault import FaultKind
 from everup.shapes.limits import Limits
 from everup.shapes.route import Candidate, Plan
-from tests.policy.make import plan_of, tried
+from tests.policy.make import NOW, plan_of, tried
 
 LIMITS = Limits()
-NOW = 50.0
+
 
 
 def step(
@@ -170,7 +170,7 @@ def test_a_retry_after_beyond_the_deadline_is_answered_unsent() -> None:
     """Only a provider's own time beyond the deadline keeps a request from being sent."""
     plan = plan_of("a/m")
     states = {0: cooling(plan.deadline_mono_s + 1, is_explicit=True)}
-    assert Stop(Why.RETRY_LATER, plan.deadline_mono_s + 1) == step(plan, [], states)
+    assert Stop(Why.RETRY_LATER, plan.deadline_mono_s + 1, is_limited=True) == step(plan, [], states)
     assert isinstance(step(plan, [], {0: cooling(plan.deadline_mono_s + 1)}), Try)
 
 
