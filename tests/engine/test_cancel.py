@@ -82,9 +82,7 @@ def set_scene(w: World, scene: Scene) -> None:
 async def test_a_request_cut_at_any_await_leaves_nothing(name: str, *, is_stream: bool, is_late: bool) -> None:
     """Cancelled at each of its awaits in turn, a request leaves no connection, slot, probe, timer or task."""
     scene = SCENES[name]
-    async with world(
-        limits=scene.limits, clocks=scene.clocks, profiles=scene.profiles, **scene.scripts
-    ) as w:
+    async with world(limits=scene.limits, clocks=scene.clocks, profiles=scene.profiles, **scene.scripts) as w:
         for nth in range(1, AWAITS_MAX):
             set_scene(w, scene)
             holder = asyncio.create_task(w.ask(is_stream=False)) if scene.profiles else None

@@ -65,3 +65,13 @@ def test_each_phase_ends_as_itself() -> None:
     assert (221.0, FaultKind.OPENING) == next_due(clocks, marks)
     marks.content_mono_s = marks.byte_mono_s = marks.event_mono_s = 220.0
     assert (280.0, FaultKind.STALL) == next_due(clocks, marks)
+
+
+def test_pings_stretch_a_stall_and_do_not_end_it() -> None:
+    """After content pings keep a stream alive for 60 s since its last event, whatever a route's stall is."""
+    made = make_clocks(LIMITS, ClockOverrides(stall_s=5), candidate(), Needs())
+    marks = Marks(0.0)
+    marks.first_mono_s = marks.content_mono_s = marks.event_mono_s = marks.byte_mono_s = 10.0
+    assert 15.0 == next_due(made, marks)[0]
+    marks.byte_mono_s = 69.0
+    assert 70.0 == next_due(made, marks)[0]

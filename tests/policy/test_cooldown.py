@@ -90,3 +90,47 @@ def test_the_worst_health_decides() -> None:
     cooled = readiness_of(after_fault(FRESH, make_fault(FaultKind.CONNECT), LIMITS, 0.0, 1.0), 0.0)
     assert cooled == worst([readiness_of(FRESH, 0.0), cooled])
     assert State.READY is worst([]).state
+
+
+def test_slow_and_flaky_failures_are_counted_apart() -> None:
+    """One slow attempt after one error is no reason to cool down: each rule counts its own kind."""
+    health = after_fault(FRESH, make_fault(FaultKind.SERVER_ERROR), LIMITS, 0.0, 1.0)
+    health = after_fault(health, make_fault(FaultKind.FIRST_EVENT), LIMITS, 1.0, 1.0)
+    assert State.READY is readiness_of(health, 1.0).state
+    health = after_fault(health, make_fault(FaultKind.SERVER_ERROR), LIMITS, 40.0, 1.0)
+    health = after_fault(health, make_fault(FaultKind.FIRST_EVENT), LIMITS, 300.0, 1.0)
+    assert 330.0 == health.until_mono_s
+
+
+@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMIT, FaultKind.CONNECT, FaultKind.BILLING])
+def test_attempts_that_fail_together_are_one_cooldown(kind: FaultKind) -> None:
+    """What was under way when a cooldown began and fails too does not double it; a failed probe does."""
+    one = after_fault(FRESH, make_fault(kind), LIMITS, 0.0, 1.0)
+    many = one
+    for _ in range(30):
+        many = after_fault(many, make_fault(kind), LIMITS, 0.5, 1.0)
+    assert one.until_mono_s <= many.until_mono_s <= one.until_mono_s + 0.5
+    assert 1 == many.level
+    probed = after_fault(replace(many, is_probing=True), make_fault(kind), LIMITS, 0.5, 1.0)
+    assert (2, False) == (probed.level, probed.is_probing)
+    assert probed.until_mono_s > many.until_mono_s
+
+
+def test_a_provider_s_own_time_outlives_a_fault_without_one() -> None:
+    """An explicit time that is still running stays, and stays explicit."""
+    told = after_fault(FRESH, make_fault(FaultKind.RATE_LIMIT, retry_after_s=900), LIMITS, 0.0, 1.0)
+    for health in (told, replace(told, is_probing=True)):
+        after = after_fault(health, make_fault(FaultKind.RATE_LIMIT), LIMITS, 5.0, 1.0)
+        assert (900.0, True, False) == (after.until_mono_s, after.is_explicit, after.is_probing)
+
+
+def test_a_lone_error_does_not_lengthen_another_kind_s_cooldown() -> None:
+    """A fault that is forgiven by itself leaves a running cooldown as it is."""
+    cooled = after_fault(FRESH, make_fault(FaultKind.OVERLOADED), LIMITS, 0.0, 1.0)
+    assert cooled.until_mono_s == after_fault(cooled, make_fault(FaultKind.CUT), LIMITS, 4.0, 1.0).until_mono_s
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if RULES[kind].backoff is not None])
+def test_every_cooldown_has_something_it_is_keyed_by(kind: FaultKind) -> None:
+    """A kind with a backoff names its scope."""
+    assert Scope.NONE is not RULES[kind].scope

@@ -113,3 +113,47 @@ def test_a_prompt_too_long_for_every_window_is_the_request_s_fault() -> None:
     plan = replace(plan_of(), skipped=(Skip("embedded/x", "window 4,096 < about 9,031 tokens"),))
     told = make_failure(plan, [], Stop(Why.NONE_LEFT), now_mono_s=0.0, trail="", kept_out=[])
     assert (400, "context_length_exceeded") == (told.status, told.code)
+
+
+def told_of(*each: tuple[str, FaultKind], **fields: object) -> Failure:
+    """Return what a client is told after these attempts, by candidate."""
+    records = [
+        AttemptRecord(n=n + 1, candidate=name, profile="k0", total_ms=5, fault=make_fault(kind, **fields))  # type: ignore[arg-type]
+        for n, (name, kind) in enumerate(each)
+    ]
+    return make_failure(PLAN, records, Stop(Why.NONE_LEFT), now_mono_s=0.0, trail="t", kept_out=[])
+
+
+def test_a_candidate_s_last_word_counts() -> None:
+    """A stale connection or a 500 before a limit or a refusal does not turn it into a 503."""
+    stale, limited = ("a/m", FaultKind.STALE), ("a/m", FaultKind.RATE_LIMIT)
+    assert 429 == told_of(stale, limited).status
+    assert 429 == told_of(("a/m", FaultKind.SERVER_ERROR), limited, ("b/m", FaultKind.RATE_LIMIT)).status
+    assert 400 == told_of(stale, ("a/m", FaultKind.UNSUPPORTED)).status
+    assert 503 == told_of(stale, limited, ("b/m", FaultKind.CONNECT)).status
+
+
+def test_who_was_not_asked_does_not_hide_a_refusal() -> None:
+    """A missing key beside the only refusal leaves the refusal the client's answer; alone it is a 503."""
+    assert 400 == told_of(("a/m", FaultKind.NO_CREDENTIAL), ("b/m", FaultKind.CONTEXT_OVERFLOW)).status
+    assert 503 == told_of(("a/m", FaultKind.NO_CREDENTIAL)).status
+
+
+def test_full_queues_alone_may_be_retried() -> None:
+    """When nobody was asked because every queue was full, the client may come back at once."""
+    busy = told_of(("a/m", FaultKind.QUEUE_FULL), ("b/m", FaultKind.NO_CREDENTIAL))
+    assert (503, True, 1.0) == (busy.status, busy.should_retry, busy.retry_after_s)
+    assert not told_of(("a/m", FaultKind.QUEUE_FULL), ("b/m", FaultKind.CONNECT)).should_retry
+    assert not told_of(("a/m", FaultKind.NO_CREDENTIAL)).should_retry
+
+
+def test_the_same_line_is_told_once() -> None:
+    """A model that said "loading" sixty times takes one line."""
+    assert 1 == len(told_of(*[("a/m", FaultKind.LOADING)] * 60).lines)
+
+
+def test_nothing_sent_by_the_deadline_is_a_504() -> None:
+    """A deadline that passes while everybody is kept out is a 504 that says so."""
+    told = failure(why=Why.DEADLINE)
+    assert 504 == told.status
+    assert "deadline" in told.message

@@ -66,3 +66,9 @@ def test_a_route_sets_its_own_deadline_patience_and_attempts() -> None:
     plan = make_plan(route, snapshot, Needs(), turn=0, received_mono_s=1.0, deadline_s=None)
     assert (8.0, 0, 9) == (plan.deadline_mono_s, plan.patience_s, plan.attempts_max)
     assert ["its provider is not configured"] == [skip.reason for skip in plan.skipped]
+
+
+def test_a_provider_without_a_profile_is_left_out_by_name() -> None:
+    """A provider that lost all its keys in the config is named in the plan, not silently missing."""
+    plan = plan_of("a/m", profiles=0)
+    assert ((), "a/m") == (plan.candidates, plan.skipped[0].name)

@@ -76,3 +76,13 @@ def test_nothing_configured_says_what_to_do() -> None:
         resolve("x", Snapshot(), {}, ANYONE)
     assert (503, "no_candidate") == (caught.value.status, caught.value.code)
     assert "everup local get" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["zzzzzz", "twice"])
+def test_a_key_for_one_route_learns_of_no_other(name: str) -> None:
+    """The 404 of a restricted client names nothing that its key may not use."""
+    with pytest.raises(RequestError) as caught:
+        resolve(name, SNAPSHOT, LISTED, Client(name="me", routes=frozenset({"fast"})))
+    told = f"{caught.value.message} {caught.value.hint}"
+    assert "default" not in told
+    assert "a/twice" not in told

@@ -18,7 +18,6 @@ from tests.policy.make import NOW, plan_of, tried
 LIMITS = Limits()
 
 
-
 def step(
     plan: Plan,
     history: list[Tried],
@@ -223,3 +222,117 @@ def test_every_walk_ends_within_its_attempts(models: int, profiles: int, data: s
     counted = sum(1 for each in history if RULES[each.fault.kind].is_counted)
     assert counted <= plan.attempts_max
     assert waited <= LIMITS.cooldown_wait_s + LIMITS.probe_wait_s
+
+
+def test_repeats_leave_an_attempt_for_every_candidate_that_is_ready() -> None:
+    """Candidates that answer 500 are repeated only as far as everybody who is ready still gets a turn."""
+    plan = plan_of("a/m", "b/m", "c/m")
+    history = [tried(0, FaultKind.SERVER_ERROR)] * 2 + [tried(1, FaultKind.SERVER_ERROR)]
+    assert Try(index=2) == step(plan, history)
+    assert 1 == index_of(step(plan, history, {2: cooling(900)}))
+    assert 1 == index_of(step(replace(plan, attempts_max=2), [tried(0, FaultKind.CONFLICT)]))
+    assert Try(index=0, is_fresh=True) == step(replace(plan, attempts_max=1), [tried(0, FaultKind.STALE)])
+
+
+def test_patience_does_not_cost_another_candidate_its_turn() -> None:
+    """The first model is not waited for when that would use up the attempt of one that is ready."""
+    plan = replace(plan_of("a/m", "b/m"), attempts_max=2)
+    assert Try(index=1) == step(plan, [tried(0, FaultKind.RATE_LIMIT, retry_after_s=1.0)])
+
+
+@given(st.integers(1, 4), st.integers(1, 3), st.data())
+def test_everyone_who_is_ready_is_asked_before_the_walk_ends(models: int, profiles: int, data: st.DataObject) -> None:
+    """Unless one fault speaks for another or ends the walk, no ready candidate is left out."""
+    plan = plan_of(*(f"p{n}/m" for n in range(models)), profiles=profiles)
+    kinds = st.sampled_from([FaultKind.RATE_LIMIT, FaultKind.CONCURRENCY, FaultKind.REQUEST_TIMEOUT, FaultKind.STALE])
+    history: list[Tried] = []
+    for _ in range(100):
+        got = step(plan, history)
+        if isinstance(got, Stop):
+            break
+        kind, hint_s = data.draw(kinds), data.draw(st.sampled_from([None, 1.0, 8.0, 80.0]))
+        if kind is FaultKind.STALE and isinstance(got, Try) and got.is_fresh:
+            kind = FaultKind.RATE_LIMIT  # a new connection is never stale
+        history.append(tried(index_of(got), kind, retry_after_s=None if kind is FaultKind.STALE else hint_s))
+    assert {each.index for each in plan.candidates} == {each.index for each in history}
+
+
+def test_a_provider_s_own_time_goes_before_a_row_s_pause() -> None:
+    """A 500 that asks for 2 s is repeated after 2 s, and one that asks for 30 s is left."""
+    plan = plan_of("a/m", "b/m")
+    assert Try(index=0, pause_s=2.0) == step(plan, [tried(0, FaultKind.SERVER_ERROR, retry_after_s=2.0)])
+    assert Try(index=1) == step(plan, [tried(0, FaultKind.SERVER_ERROR, retry_after_s=30.0)])
+
+
+def test_patience_counts_every_profile_of_the_first_model_and_the_time_that_passed() -> None:
+    """The first profile's limit is waited for after the second was refused, for what is left of it."""
+    plan = plan_of("a/m", "b/m", profiles=2)
+    history = [tried(0, FaultKind.RATE_LIMIT, retry_after_s=2.5), tried(1, FaultKind.AUTH)]
+    assert Try(index=0, pause_s=0.5) == step(plan, history, now=NOW + 2)
+
+
+def test_no_pause_reaches_the_deadline() -> None:
+    """Nothing is waited for that could only be sent when the time is up."""
+    plan = replace(plan_of("a/m", "b/m"), deadline_mono_s=NOW + 2)
+    assert Try(index=1) == step(plan, [tried(0, FaultKind.RATE_LIMIT, retry_after_s=2.0)])
+    alone = replace(plan_of("a/m"), deadline_mono_s=NOW + 2)
+    assert isinstance(step(alone, [tried(0, FaultKind.RATE_LIMIT, retry_after_s=2.5)]), Stop)
+
+
+def test_the_limit_that_ends_soonest_is_waited_for_by_what_is_left_of_it() -> None:
+    """With everybody limited the soonest is tried again, and time that has passed counts."""
+    plan = plan_of("a/m", "b/m")
+    limits = [tried(0, FaultKind.RATE_LIMIT, retry_after_s=38.0), tried(1, FaultKind.RATE_LIMIT, retry_after_s=32.0)]
+    assert Try(index=1, pause_s=2.0) == step(plan, limits, now=NOW + 30)
+
+
+def test_a_free_repeat_goes_before_one_that_may_be_billed_twice() -> None:
+    """With nobody else left, a short rate limit is waited for before an ambiguous attempt is repeated."""
+    plan = plan_of("a/m", "b/m")
+    history = [tried(0, FaultKind.RESET), tried(1, FaultKind.RATE_LIMIT, retry_after_s=4.0)]
+    assert Try(index=1, pause_s=4.0) == step(plan, history)
+
+
+def test_what_still_runs_is_not_sent_again() -> None:
+    """A candidate left at its answer clock is not repeated while its first attempt still runs."""
+    plan = plan_of("a/m", "b/m")
+    history = [replace(tried(0, FaultKind.ANSWER), is_running=True), tried(1, FaultKind.AUTH)]
+    assert Stop(Why.NONE_LEFT) == step(plan, history)
+    ended = [tried(0, FaultKind.RESET), history[1]]
+    assert Try(index=0, is_fresh=True) == step(plan, ended)
+
+
+def test_the_same_bytes_are_not_sent_again_as_a_repair() -> None:
+    """Where leaving reasoning out would change nothing, the next model follows at once."""
+    plan = plan_of("a/m", "b/m")
+    history = [tried(0, FaultKind.FOREIGN_REASONING)]
+    got = next_step(plan, history, lambda _: READY, LIMITS, now_mono_s=NOW, waited_s=0.0, is_repairable=False)
+    assert Try(index=1) == got
+
+
+def probing(*, is_blocked: bool = False) -> Readiness:
+    """Return a candidate that another request is trying."""
+    kind = FaultKind.BILLING if is_blocked else FaultKind.OVERLOADED
+    return Readiness(state=State.PROBING, until_mono_s=NOW - 1, is_blocked=is_blocked, kind=kind)
+
+
+def test_a_probe_that_takes_long_does_not_fail_those_who_wait() -> None:
+    """After the probe's time whoever has nobody else tries too; a blocked account's outcome is waited for."""
+    plan = plan_of("a/m")
+    assert Try(index=0, is_probe=True) == step(plan, [], {0: probing()}, waited=10.0)
+    assert Wait(plan.deadline_mono_s) == step(plan, [], {0: probing(is_blocked=True)}, waited=10.0)
+
+
+def test_a_missing_key_is_missing_for_every_model() -> None:
+    """A profile without a key is not asked for its other models; the other profile is."""
+    plan = plan_of("a/m", "a/n", profiles=2)
+    assert 1 == index_of(step(plan, [tried(0, FaultKind.NO_CREDENTIAL)]))
+    assert Stop(Why.NONE_LEFT) == step(plan, [tried(0, FaultKind.NO_CREDENTIAL), tried(1, FaultKind.NO_CREDENTIAL)])
+
+
+def test_a_blocked_account_is_no_rate_limit() -> None:
+    """Nothing sent is a 429 only where every provider itself named a time beyond the deadline."""
+    plan = replace(plan_of("a/m", "b/m"), deadline_mono_s=NOW + 5)
+    late = cooling(NOW + 900, is_explicit=True)
+    assert Stop(Why.RETRY_LATER, NOW + 20, is_limited=False) == step(plan, [], {0: late, 1: blocked(NOW - 10)})
+    assert Stop(Why.RETRY_LATER, NOW + 900, is_limited=True) == step(plan, [], {0: late, 1: late})

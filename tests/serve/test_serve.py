@@ -166,7 +166,9 @@ def test_56_a_port_in_use_is_named_with_its_process() -> None:
         ("a" * 64, False),
         ("eu-" + "ab" * 20, False),
         (KEY, True),
-        ("0f" * 16 + "1e2d3c4b5a69788796a5b4c3d2e1f00f", True),
+        ("1234567890" * 8, False),
+        ("0f" * 16 + "1e2d3c4b5a69788796a5b4c3d2e1f00f", False),
+        ("64e1a8b37c05d92f1e2d3c4b5a69788796a5b4c3d2e1f00f9be83517ca60f24d", True),
     ],
 )
 def test_s1_only_a_strong_key_listens_beyond_this_machine(host: str, key: str, *, is_allowed: bool) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 EMBEDDED_URL = "embedded:"
 USER_AGENT = b"everup"
+REFUSAL_S = 5.0
+"""How long the body of a refusal may take: its status alone says enough to go on."""
 SETTLE_S = 0.25
 """After a complete answer: how long its connection may take to become reusable."""
 
@@ -68,7 +70,9 @@ class Attempt:
         self.exchange: Exchange | None = None
         self.gates: list[Gate] = []
         self.held: ExitStack | None = None
-        self.is_recorded = False
+        self.place: int | None = None
+        """Where its run has recorded it; None until it has."""
+        self.is_probing = step.is_probe
         if step.is_probe:
             parts.health.begin_probe(candidate, self.marks.start_mono_s)
 
@@ -89,9 +93,12 @@ class Attempt:
         except EmbeddedDown as error:
             return make_fault(FaultKind.EMBEDDED_DOWN, str(error))
         except TimeoutError:
-            return make_fault(FaultKind.DEADLINE, TOLD[FaultKind.DEADLINE].format(s=self.elapsed_s()))
+            words = TOLD[FaultKind.DEADLINE].format(s=self.elapsed_s())
+            return make_fault(FaultKind.DEADLINE, words, possibly_billed=False)
         origin, prefix = self.parts.origin(base_url, self.candidate.provider)
-        foreign = frozenset({"*"}) if self.step.is_clean else self.foreign()
+        foreign = (
+            frozenset({"*"}) if self.step.is_clean else foreign_to(self.parts, self.wire, self.asked, self.candidate)
+        )
         body = self.wire.encode_request(self.asked, self.candidate, foreign=foreign)
         outgoing = Outgoing(
             method=b"POST",
@@ -132,16 +139,6 @@ class Attempt:
         headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in provider.headers]
         return tuple(headers)
 
-    def foreign(self) -> frozenset[str] | None:
-        """
-        Return the signatures in the request that somebody else minted.
-
-        None, the usual case, if there are none.
-        """
-        if not self.parts.minted.owners:
-            return None
-        return self.parts.minted.foreign(self.wire.read_signatures(self.asked), self.candidate) or None
-
     async def head(self) -> Head | Fault:
         """
         Return the head of a 200.
@@ -156,7 +153,10 @@ class Attempt:
         if head.status == 200:
             return head
         try:
-            body = await exchange.read_all(self.limits.error_body_bytes_max)
+            async with asyncio.timeout(REFUSAL_S):
+                body = await exchange.read_all(self.limits.error_body_bytes_max)
+        except TimeoutError:
+            body = b""
         except TransportError as error:
             if error.kind is TransportKind.ABORTED:
                 return self.transport_fault(error)
@@ -204,6 +204,12 @@ class Attempt:
         except (TransportError, TimeoutError):
             return
 
+    def end_probe(self) -> None:
+        """Let another request probe the candidate, if this one did."""
+        if self.is_probing:
+            self.is_probing = False
+            self.parts.health.end_probe(self.candidate)
+
     def close(self) -> None:
         """Give back the clock, the connection, the slots and the embedded model."""
         if self.watch is not None:
@@ -212,10 +218,20 @@ class Attempt:
             self.exchange.close()
         self.parts.admission.leave(self.gates)
         self.gates = []
-        if self.step.is_probe and not self.is_recorded:
-            self.parts.health.end_probe(self.candidate)
+        self.end_probe()
         if self.held is not None:
             self.held.close()
+
+
+def foreign_to(parts: Parts, wire: Wire, asked: Asked, candidate: Candidate) -> frozenset[str] | None:
+    """
+    Return the signatures in a request that another than this candidate minted.
+
+    None, the usual case, if there are none.
+    """
+    if not parts.minted.owners:
+        return None
+    return parts.minted.foreign(wire.read_signatures(asked), candidate) or None
 
 
 def passed_on(head: Head) -> list[tuple[bytes, bytes]]:

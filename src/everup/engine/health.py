@@ -27,6 +27,7 @@ from everup.policy.cooldown import (
     readiness_of,
     worst,
 )
+from everup.policy.faults import RULES
 from everup.shapes.fault import Fault, FaultKind, Scope
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from everup.shapes.route import Candidate
 
 OBSERVED_MAX = 64
-"""First events remembered per endpoint and model, for the p95 that widens a clock (ruling 2)."""
+"""Times remembered per endpoint, model and kind of answer, for the p95 that widens a clock (ruling 2)."""
 OBSERVED_MIN = 8
 
 HEALTHY = Health()
@@ -76,7 +77,7 @@ class HealthTable:
         self.jitter = jitter
         self.healths: dict[Key, Health] = {}
         self.tallies: dict[tuple[str, str], Tally] = {}
-        self.observed: dict[str, deque[float]] = {}
+        self.observed: dict[tuple[str, bool], deque[float]] = {}
         self.changed = asyncio.Event()
 
     def readiness(self, candidate: Candidate, now_mono_s: float) -> Readiness:
@@ -92,7 +93,7 @@ class HealthTable:
         tally.requests += 1
         tally.failures += 1
         tally.last_fault = str(fault.kind)
-        if fault.scope is not Scope.NONE:
+        if RULES[fault.kind].backoff is not None:
             key = key_of(fault.scope, candidate)
             before = self.healths.get(key, HEALTHY)
             self.keep(key, after_fault(before, fault, self.limits, now_mono_s, self.jitter()))
@@ -104,7 +105,7 @@ class HealthTable:
         """
         Cool the whole profile down once several of its models are at their limit.
 
-        Row 19.
+        Row 19. That is our own conclusion, never the provider's word: it does not keep a request unsent.
         """
         prefix = f"{candidate.profile.id}\n"
         cooling = [
@@ -118,22 +119,36 @@ class HealthTable:
         ]
         if len(cooling) < RATE_LIMITED_MODELS_FOR_PROFILE:
             return
-        key = key_of(Scope.PROFILE, candidate)
-        self.keep(key, after_fault(self.healths.get(key, HEALTHY), fault, self.limits, now_mono_s, self.jitter()))
+        key, own = key_of(Scope.PROFILE, candidate), replace(fault, retry_after_s=None)
+        self.keep(key, after_fault(self.healths.get(key, HEALTHY), own, self.limits, now_mono_s, self.jitter()))
 
-    def record_success(self, candidate: Candidate, record: AttemptRecord) -> None:
+    def record_success(self, candidate: Candidate, record: AttemptRecord, began_mono_s: float) -> None:
         """
-        Forget what was held against a candidate that answered.
+        Forget what was held against a candidate that answered a request begun then.
 
         And wake whoever waits for it.
         """
         tally = self.tally_of(candidate)
         tally.requests += 1
         tally.last_ms = record.first_content_ms if record.first_content_ms is not None else record.total_ms
+        self.heal(candidate, began_mono_s, is_complete=True)
+
+    def heal(self, candidate: Candidate, began_mono_s: float, *, is_complete: bool) -> None:
+        """
+        End what keeps a candidate out, because a request begun then shows content.
+
+        What failed since then stays. Until the answer is complete its failures stay counted: it may be cut.
+        """
         if not self.healths:
             return
-        dropped = [key for key in keys_of(candidate) if self.healths.pop(key, None) is not None]
-        if dropped:
+        held = [(key, self.healths[key]) for key in keys_of(candidate) if key in self.healths]
+        ended = [(key, health) for key, health in held if health.failed_mono_s <= began_mono_s]
+        for key, health in ended:
+            if is_complete:
+                del self.healths[key]
+            else:
+                self.healths[key] = Health(recent=health.recent, failed_mono_s=health.failed_mono_s)
+        if any(health.level for _, health in ended):
             self.wake()
 
     def begin_probe(self, candidate: Candidate, now_mono_s: float) -> None:
@@ -151,18 +166,19 @@ class HealthTable:
                 self.healths[key] = replace(health, is_probing=False)
         self.wake()
 
-    def observe(self, candidate: Candidate, first_event_s: float) -> None:
-        """Remember how long a first event took."""
-        seen = self.observed.get(candidate.name)
+    def observe(self, candidate: Candidate, seconds: float, *, is_stream: bool) -> None:
+        """Remember how long a stream's first event, or a whole answer, took."""
+        key = (candidate.name, is_stream)
+        seen = self.observed.get(key)
         if seen is None:
             if len(self.observed) >= self.limits.health_entries_max:
                 self.observed.pop(next(iter(self.observed)))
-            seen = self.observed[candidate.name] = deque(maxlen=OBSERVED_MAX)
-        seen.append(first_event_s)
+            seen = self.observed[key] = deque(maxlen=OBSERVED_MAX)
+        seen.append(seconds)
 
-    def observed_p95_s(self, candidate: Candidate) -> float | None:
-        """Return the p95 of the first events seen, None while there are too few."""
-        seen = self.observed.get(candidate.name)
+    def observed_p95_s(self, candidate: Candidate, *, is_stream: bool) -> float | None:
+        """Return the p95 of what was seen of this kind of answer, None while that is too little."""
+        seen = self.observed.get((candidate.name, is_stream))
         if seen is None or len(seen) < OBSERVED_MIN:
             return None
         return sorted(seen)[int(len(seen) * 0.95)]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from everup.engine.attempt import Attempt
-from everup.errors import EverupError
+from everup.engine.attempt import Attempt, foreign_to
+from everup.errors import EverupError, Sent
 from everup.policy.clocks import Clocks, make_clocks
 from everup.policy.cooldown import Readiness, State
 from everup.policy.exhausted import make_failure
+from everup.policy.faults import make_fault
 from everup.policy.step import Stop, Tried, Try, Wait, Why, has_other_ready, next_step
-from everup.policy.trail import make_trail
+from everup.policy.trail import make_trail, tell_who
 from everup.shapes.attempt import AttemptRecord
 from everup.shapes.fault import Fault, FaultKind
 
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
 
 ATTEMPTS_CEILING = 128
 """No request makes more attempts than this, whatever its rows say about SAME."""
+
+NO_SLOT = Readiness(state=State.COOLING)
+"""What a candidate is good for whose slots are all taken: nothing at once."""
+
+UNREACHED = {
+    Why.DEADLINE: "the deadline came first",
+    Why.ATTEMPTS: "the request's attempts were used up",
+    Why.NONE_LEFT: "what failed before it would have failed here too",
+}
+"""Why a candidate that was ready was not tried."""
 
 
 class Exhausted(EverupError):
@@ -52,10 +63,14 @@ class Run:
         self.asked = asked
         self.plan = plan
         self.arrival = arrival
+        self.request_id = arrival.request_id
         self.limits = arrival.snapshot.limits
         self.loop = asyncio.get_running_loop()
         self.tried: list[Tried] = []
         self.records: list[AttemptRecord] = []
+        """As long as the walk goes on, one for each of `tried`."""
+        self.passed_over: dict[int, str] = {}
+        """Why a candidate was not ready when its turn came, by its place in the plan."""
         self.waited_s = 0.0
         self.count = 0
 
@@ -73,15 +88,34 @@ class Run:
             if self.count >= ATTEMPTS_CEILING:
                 return Stop(Why.ATTEMPTS)
             now = self.loop.time()
-            step = next_step(self.plan, self.tried, self.readiness, self.limits, now_mono_s=now, waited_s=self.waited_s)
+            step = next_step(
+                self.plan,
+                self.tried,
+                self.readiness,
+                self.limits,
+                now_mono_s=now,
+                waited_s=self.waited_s,
+                is_repairable=self.is_repairable(),
+            )
             if isinstance(step, Wait):
                 await self.wait_until(step.until_mono_s)
                 self.waited_s += self.loop.time() - now
                 continue
-            if isinstance(step, Try) and step.pause_s:
-                factor = self.parts.jitter() if step.is_jittered else 1.0
-                await asyncio.sleep(min(step.pause_s * factor, self.plan.deadline_mono_s - now))
+            if isinstance(step, Try):
+                if step.pause_s:
+                    await asyncio.sleep(step.pause_s * (self.parts.jitter() if step.is_jittered else 1.0))
+                self.note_passed_over(step.index)
             return step
+
+    def is_repairable(self) -> bool:
+        """Return whether leaving all reasoning parts out would change what the last candidate was sent (1a)."""
+        if not self.tried or self.tried[-1].fault.kind is not FaultKind.FOREIGN_REASONING:
+            return True
+        candidate = self.plan.candidates[self.tried[-1].index]
+        wire = self.parts.wires[candidate.provider.wire]
+        foreign = foreign_to(self.parts, wire, self.asked, candidate)
+        sent = wire.encode_request(self.asked, candidate, foreign=foreign)
+        return sent != wire.encode_request(self.asked, candidate, foreign=frozenset({"*"}))
 
     async def wait_until(self, until_mono_s: float) -> None:
         """Wait until an instant or until the health of something changed."""
@@ -109,7 +143,11 @@ class Run:
 
     def is_other_ready(self, index: int) -> bool:
         """Return whether another candidate could begin at once."""
-        return has_other_ready(self.plan, self.tried, index, self.readiness)
+        return has_other_ready(self.plan, self.tried, index, self.at_once)
+
+    def at_once(self, candidate: Candidate) -> Readiness:
+        """Return what a candidate is good for at once: one that would have to queue is good for nothing."""
+        return self.readiness(candidate) if self.parts.admission.is_free(candidate) else NO_SLOT
 
     def clocks_of(self, candidate: Candidate) -> Clocks:
         """Return the clocks of one attempt."""
@@ -118,22 +156,28 @@ class Run:
             self.plan.route.clocks,
             candidate,
             self.asked.needs,
-            self.parts.health.observed_p95_s(candidate),
+            self.parts.health.observed_p95_s(candidate, is_stream=self.asked.is_stream),
         )
 
-    def note_fault(self, attempt: Attempt, fault: Fault) -> None:
-        """Remember a failed attempt: for the walk, the trail, health and metrics."""
-        candidate = attempt.candidate
-        self.tried.append(Tried(candidate.index, fault))
-        self.records.append(self.record_of(attempt, fault=fault))
-        attempt.is_recorded = True
+    def note_fault(self, attempt: Attempt, fault: Fault, usage: Usage | None = None) -> None:
+        """
+        Remember a failed attempt: for the walk, the trail, health and metrics.
+
+        One that was left at its answer clock still runs: `note_end` says what became of it.
+        """
+        candidate, now = attempt.candidate, self.loop.time()
+        attempt.place = len(self.records)
+        self.tried.append(Tried(candidate.index, fault, now, is_running=fault.kind is FaultKind.ANSWER))
+        self.records.append(self.record_of(attempt, fault=fault, usage=usage))
         parts = self.parts
-        parts.health.record_fault(candidate, fault, self.loop.time())
+        parts.health.record_fault(candidate, fault, now)
+        attempt.is_probing = False
         if fault.kind in {FaultKind.FIRST_EVENT, FaultKind.ANSWER}:
-            parts.health.observe(candidate, 2 * attempt.elapsed_s())
+            parts.health.observe(candidate, 2 * attempt.elapsed_s(), is_stream=self.asked.is_stream)
         if fault.kind is FaultKind.CONCURRENCY:
-            parts.admission.learn(candidate)
+            parts.admission.learn(candidate, now)
         parts.metrics.count("everup_attempts_total", (candidate.name, str(fault.kind)))
+        self.count_tokens(candidate, usage)
         parts.log.event(
             "engine.attempt_failed",
             "warning",
@@ -146,29 +190,58 @@ class Run:
             message=fault.message,
         )
 
+    def note_end(self, attempt: Attempt, fault: Fault) -> None:
+        """Remember how an attempt ended that was left at its answer clock; unless we ended it, by its own fault."""
+        place = attempt.place
+        if place is None:
+            return
+        before = self.tried[place]
+        if fault.kind in {FaultKind.SUPERSEDED, FaultKind.DEADLINE}:
+            fault = before.fault
+        self.tried[place] = Tried(before.index, fault, self.loop.time())
+        self.records[place] = self.record_of(attempt, fault=fault)
+
+    def note_superseded(self, attempt: Attempt) -> None:
+        """Remember an attempt that was ended because another one answered first."""
+        exchange = attempt.exchange
+        if attempt.place is not None or exchange is None:
+            return
+        fault = make_fault(FaultKind.SUPERSEDED, possibly_billed=exchange.sent is not Sent.NOTHING)
+        attempt.place = len(self.records)
+        self.records.append(self.record_of(attempt, fault=fault))
+        self.parts.metrics.count("everup_attempts_total", (attempt.candidate.name, str(fault.kind)))
+
     def note_success(self, attempt: Attempt, usage: Usage | None, model: str) -> None:
-        """Remember an attempt that answered."""
+        """Remember an attempt that answered, be it after its clock."""
         candidate = attempt.candidate
         record = self.record_of(attempt, usage=usage)
-        self.records.append(record)
-        attempt.is_recorded = True
+        if attempt.place is None:
+            attempt.place = len(self.records)
+            self.records.append(record)
+        else:
+            self.records[attempt.place] = record
         parts = self.parts
-        parts.health.record_success(candidate, record)
+        parts.health.record_success(candidate, record, attempt.marks.start_mono_s)
+        parts.admission.relearn(candidate, self.loop.time())
         parts.metrics.count("everup_attempts_total", (candidate.name, "ok"))
         parts.metrics.observe("everup_attempt_seconds", (candidate.name,), record.total_ms / 1000)
-        if usage is not None:
-            parts.metrics.count("everup_tokens_total", (candidate.name, "input"), usage.input_tokens)
-            parts.metrics.count("everup_tokens_total", (candidate.name, "output"), usage.output_tokens)
+        self.count_tokens(candidate, usage)
         asked_for = candidate.model.ref.model
         if model and not model.startswith(asked_for) and not asked_for.endswith(model):
             parts.metrics.count("everup_models_swapped_total", (candidate.name,))
+
+    def count_tokens(self, candidate: Candidate, usage: Usage | None) -> None:
+        """Count what an answer used, a broken one too."""
+        if usage is not None:
+            self.parts.metrics.count("everup_tokens_total", (candidate.name, "input"), usage.input_tokens)
+            self.parts.metrics.count("everup_tokens_total", (candidate.name, "output"), usage.output_tokens)
 
     def record_of(self, attempt: Attempt, *, fault: Fault | None = None, usage: Usage | None = None) -> AttemptRecord:
         """Return the record of an attempt as it stands now."""
         marks = attempt.marks
         first = marks.content_mono_s
         return AttemptRecord(
-            n=len(self.records) + 1,
+            n=(len(self.records) if attempt.place is None else attempt.place) + 1,
             candidate=attempt.candidate.name,
             profile=attempt.candidate.profile.id,
             total_ms=round(1000 * attempt.elapsed_s()),
@@ -182,36 +255,46 @@ class Run:
         """Return the trail so far, with the attempt that answers as its last."""
         records = [*self.records, self.record_of(current)] if current is not None else self.records
         notes = [f"{skip.name} skipped ({skip.reason})" for skip in self.plan.skipped]
-        notes += [f"{who} skipped ({why})" for who, why in self.kept_out(current)]
+        notes += [f"{who} skipped ({why})" for who, why in self.kept_out()]
         return make_trail(records, notes, self.limits.trail_bytes_max)
 
-    def kept_out(self, current: Attempt | None = None) -> list[tuple[str, str]]:
-        """
-        Return the candidates that were not tried because they are cooling.
-
-        Each with why and for how long.
-        """
+    def note_passed_over(self, chosen: int) -> None:
+        """Remember who was not ready when the candidate `chosen` was, and why."""
         if not self.parts.health.healths:
-            return []
+            return
         now = self.loop.time()
         tried = {each.index for each in self.tried}
-        last = current.candidate.index if current is not None else len(self.plan.candidates)
-        told = []
-        for candidate in self.plan.candidates[:last]:
+        for candidate in self.plan.candidates[:chosen]:
             state = self.readiness(candidate)
-            if candidate.index in tried or state.state is State.READY:
-                continue
-            left_s = max(state.until_mono_s - now, 0)
-            told.append((candidate.name, f"{state.kind}, cooling {left_s:.0f} s"))
-        return told
+            if state.state is not State.READY and candidate.index not in tried:
+                self.passed_over.setdefault(candidate.index, tell_state(state, now))
+
+    def kept_out(self) -> list[tuple[str, str]]:
+        """Return the candidates whose turn came while they were not ready: who, and why."""
+        tried = {each.index for each in self.tried}
+        places = sorted(index for index in self.passed_over if index not in tried)
+        return [(self.who(index), self.passed_over[index]) for index in places]
+
+    def who(self, index: int) -> str:
+        """Return a candidate as the trail names it."""
+        candidate = self.plan.candidates[index]
+        return tell_who(candidate.name, candidate.profile.id)
 
     def failure(self, stop: Stop) -> Failure:
         """Return what the client is told when the walk ended without an answer."""
+        self.note_passed_over(len(self.plan.candidates))
+        lines = [f"{who}: not tried, {why}" for who, why in self.kept_out()]
+        if stop.why in UNREACHED:
+            known = {each.index for each in self.tried} | self.passed_over.keys()
+            unknown = [each.index for each in self.plan.candidates if each.index not in known]
+            lines += [f"{self.who(index)}: not tried, {UNREACHED[stop.why]}" for index in unknown]
         return make_failure(
-            self.plan,
-            self.records,
-            stop,
-            now_mono_s=self.loop.time(),
-            trail=self.trail(),
-            kept_out=[f"{who}: not tried, {why}" for who, why in self.kept_out()],
+            self.plan, self.records, stop, now_mono_s=self.loop.time(), trail=self.trail(), kept_out=lines
         )
+
+
+def tell_state(state: Readiness, now_mono_s: float) -> str:
+    """Return why a candidate is not ready, and for how long."""
+    if state.state in {State.COOLING, State.BLOCKED}:
+        return f"{state.kind}, cooling {max(state.until_mono_s - now_mono_s, 0.0):.0f} s"
+    return f"{state.kind}, another request tries it"

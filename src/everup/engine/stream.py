@@ -7,6 +7,7 @@ What must not live here: when to show and when to discard (see `policy.commit`).
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from everup.engine.attempt import passed_on
@@ -42,7 +43,13 @@ class StreamRun:
         self.stage = Stage.HELD
         self.held: list[bytes] = []
         self.held_bytes = 0
+        self.task = asyncio.current_task()
         self.keeper: asyncio.Task[None] | None = None
+        self.is_kept = asyncio.Event()
+        """Set once the client needs no comments any more."""
+        self.broken: BaseException | None = None
+        """An error of our own in the keeper; it ends the request."""
+        self.relayed: StreamRelay | None = None
         self.passed: Headers = []
 
     async def answer(self) -> None:
@@ -59,14 +66,19 @@ class StreamRun:
                     await self.exhausted(step)
                     return
                 await self.attempt(step)
+        except asyncio.CancelledError:
+            if self.broken is None:
+                raise
+            raise self.broken from None
         finally:
             hold.cancel()
-            await self.stop_keeper()
+            await self.end_keeper()
 
     async def attempt(self, step: Try) -> None:
         """Make one attempt and relay what it gives."""
         run = self.run
         attempt = run.make_attempt(step)
+        self.relayed = None
         try:
             fault = await attempt.open(run.plan.deadline_mono_s, run.queue_s(step.index))
             if fault is None:
@@ -80,8 +92,8 @@ class StreamRun:
                 )
                 head = await attempt.head()
                 fault = head if isinstance(head, Fault) else await self.relay(attempt, head)
-            if fault is not None and not attempt.is_recorded:
-                run.note_fault(attempt, fault)
+            if fault is not None and attempt.place is None:
+                run.note_fault(attempt, fault, self.relayed.usage if self.relayed is not None else None)
                 await self.obey(Signal.FAULT, attempt, fault=fault)
         finally:
             attempt.close()
@@ -92,6 +104,7 @@ class StreamRun:
         self.passed = passed_on(head)
         content_type = head.get(b"content-type").decode("latin-1")
         stream = attempt.wire.open_stream(run.asked, attempt.candidate, content_type, run.limits)
+        self.relayed = stream
         is_over = False
         while not is_over:
             batch, is_over = await self.read(attempt, stream)
@@ -99,7 +112,11 @@ class StreamRun:
             if batch.fault is not None and self.stage is not Stage.SHOWN:
                 return batch.fault
             if batch.raw:
-                await self.obey(signal_of(batch.seen), attempt, data=batch.raw)
+                signal = signal_of(batch.seen)
+                if signal is Signal.CONTENT and self.stage is not Stage.SHOWN:
+                    run.parts.health.heal(attempt.candidate, attempt.marks.start_mono_s, is_complete=False)
+                    attempt.end_probe()
+                await self.obey(signal, attempt, data=batch.raw)
                 if self.held_bytes > run.limits.held_bytes_max:
                     return make_fault(FaultKind.MALFORMED, f"{self.held_bytes} bytes without any content")
             if batch.fault is not None:
@@ -138,11 +155,13 @@ class StreamRun:
         """Tell the clocks what was seen."""
         marks, now = attempt.marks, self.loop.time()
         marks.byte_mono_s = now
+        if batch.seen != Seen.PING:
+            marks.event_mono_s = now
         is_new_phase = False
         if marks.first_mono_s is None and batch.seen & LIFE:
             marks.first_mono_s = now
             is_new_phase = True
-            self.run.parts.health.observe(attempt.candidate, now - marks.start_mono_s)
+            self.run.parts.health.observe(attempt.candidate, now - marks.start_mono_s, is_stream=True)
         if marks.content_mono_s is None and batch.seen & (Seen.CONTENT | Seen.TOOL):
             marks.content_mono_s = now
             is_new_phase = True
@@ -161,6 +180,20 @@ class StreamRun:
         if action is Action.DISCARD:
             self.held, self.held_bytes = [], 0
             return
+        marks, began = attempt.marks, self.loop.time()
+        marks.is_client_slow = True
+        await self.send(action, attempt, data, fault)
+        marks.is_client_slow = False
+        waited_s = self.loop.time() - began
+        marks.byte_mono_s += waited_s
+        marks.event_mono_s += waited_s
+
+    async def send(self, action: Action, attempt: Attempt, data: bytes, fault: Fault | None) -> None:
+        """
+        Send the client what an action says.
+
+        A client that is slow to take it does not run the provider's clocks down.
+        """
         await self.stop_keeper()
         if action in BEGINS:
             await self.out.begin(200, [*self.head_of(attempt), *self.passed])
@@ -170,21 +203,9 @@ class StreamRun:
         if self.held or data:
             whole = b"".join((*self.held, data)) if self.held else data
             self.held, self.held_bytes = [], 0
-            await self.show(attempt, whole)
+            await self.out.write(whole)
         if action in {Action.END, Action.RELEASE_END}:
             await self.out.finish()
-
-    async def show(self, attempt: Attempt, data: bytes) -> None:
-        """
-        Send bytes to the client.
-
-        A client that is slow to read does not run the provider's clocks down.
-        """
-        marks = attempt.marks
-        marks.is_client_slow = True
-        await self.out.write(data)
-        marks.is_client_slow = False
-        marks.byte_mono_s = self.loop.time()
 
     def head_of(self, attempt: Attempt | None) -> Headers:
         """Return the head's headers: who answers, and the trail so far."""
@@ -198,21 +219,49 @@ class StreamRun:
         """Begin to keep the client's connection alive: the head was held long enough."""
         if self.stage is Stage.HELD:
             self.keeper = self.loop.create_task(self.keep_alive())
+            self.keeper.add_done_callback(self.kept)
 
     async def keep_alive(self) -> None:
         """Send the head, then a comment now and then, until there is content."""
+        if self.is_kept.is_set():
+            return
         self.stage, _ = commit(self.stage, Signal.HOLD_OVER)
         await self.out.begin(200, self.head_of(None))
-        while self.stage is Stage.OPENED:
+        while not self.is_kept.is_set():
             await self.out.write(self.wire.keep_alive)
-            await asyncio.sleep(self.run.limits.keep_alive_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.run.limits.keep_alive_s):
+                    await self.is_kept.wait()
+
+    def kept(self, keeper: asyncio.Task[None]) -> None:
+        """End the request if its client could not be kept waiting: it would wait for an answer nobody can get."""
+        if keeper is self.keeper and not keeper.cancelled() and (error := keeper.exception()) is not None:
+            self.broken = error
+            if self.task is not None:
+                self.task.cancel()
 
     async def stop_keeper(self) -> None:
-        """Stop the comments, so that nothing else writes meanwhile."""
+        """
+        Stop the comments, so that nothing else writes meanwhile.
+
+        What it is sending goes out whole: a head that was begun must not be cut off.
+        """
+        if self.keeper is None:
+            return
+        self.is_kept.set()
+        await asyncio.wait([self.keeper])
+        keeper, self.keeper = self.keeper, None
+        if keeper is not None:
+            keeper.result()
+
+    async def end_keeper(self) -> None:
+        """Stop the comments at once: the request is over."""
         keeper, self.keeper = self.keeper, None
         if keeper is not None:
             keeper.cancel()
             await asyncio.wait([keeper])
+            if not keeper.cancelled():
+                keeper.exception()  # seen: what ended the request is told already
 
     async def exhausted(self, stop: Stop) -> None:
         """

@@ -22,10 +22,11 @@ from everup.shapes.fault import Fault, FaultKind
 
 
 class Won(Struct, frozen=True):
-    """A complete answer and the headers that go with it."""
+    """A complete answer: who gave it, its bytes, and the provider's headers that go with it."""
 
+    name: str
     raw: bytes
-    headers: Headers
+    passed: Headers
 
 
 class WholeRun:
@@ -39,13 +40,19 @@ class WholeRun:
         self.run = run
         self.out = out
         self.stop = Stop(Why.NONE_LEFT)
+        self.is_won = False
 
     async def answer(self) -> None:
         """Send the first complete answer; raises `Exhausted` if there is none."""
         won = await self.line()
         if won is None:
             raise Exhausted(self.run.failure(self.stop))
-        await self.out.begin(200, won.headers)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"x-everup-model", won.name.encode("ascii", "replace")),
+            (b"x-everup-trail", self.run.trail().encode("ascii", "replace")),
+        ]
+        await self.out.begin(200, [*headers, *won.passed])
         await self.out.write(won.raw)
         await self.out.finish()
 
@@ -53,7 +60,7 @@ class WholeRun:
         """
         Return the first complete answer of the candidates left.
 
-        None when there are none left.
+        None when there are none left. After a race that both lost, what failed in it may be tried once more.
         """
         while True:
             step = await self.run.next()
@@ -63,11 +70,11 @@ class WholeRun:
             slow = Slow(self, step)
             try:
                 result = await self.attempt(step, slow)
-                beside = slow.beside
                 if isinstance(result, Won):
+                    self.is_won = True
                     return result
-                if beside is not None:
-                    return await beside
+                if slow.beside is not None and (won := await slow.beside) is not None:
+                    return won
             finally:
                 await slow.cancel()
 
@@ -90,9 +97,16 @@ class WholeRun:
                 result = await self.read(attempt)
                 if isinstance(result, Won):
                     return result
-                fault = slow.fault or result
-            if slow.fault is None:
+                fault = result
+        except asyncio.CancelledError:
+            if self.is_won:
+                run.note_superseded(attempt)
+            raise
+        else:
+            if attempt.place is None:
                 run.note_fault(attempt, fault)
+            else:
+                run.note_end(attempt, fault)
             return fault
         finally:
             attempt.close()
@@ -112,16 +126,10 @@ class WholeRun:
         reply = attempt.wire.read_reply(content_type, body, run.asked, attempt.candidate)
         if reply.fault is not None:
             return reply.fault
-        run.parts.health.observe(attempt.candidate, attempt.elapsed_s())
+        run.parts.health.observe(attempt.candidate, attempt.elapsed_s(), is_stream=False)
         run.parts.minted.remember(reply.minted, attempt.candidate)
-        trail = run.trail(current=attempt)
         run.note_success(attempt, reply.usage, reply.model)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"x-everup-model", attempt.candidate.name.encode("ascii", "replace")),
-            (b"x-everup-trail", trail.encode("ascii", "replace")),
-        ]
-        return Won(reply.raw, [*headers, *passed_on(head)])
+        return Won(attempt.candidate.name, reply.raw, passed_on(head))
 
 
 class Slow:
@@ -136,7 +144,6 @@ class Slow:
         self.step = step
         self.attempt: Attempt | None = None
         self.beside: asyncio.Task[Won | None] | None = None
-        self.fault: Fault | None = None
 
     def over(self, kind: FaultKind) -> None:
         """
@@ -150,14 +157,24 @@ class Slow:
         if kind is not FaultKind.ANSWER:
             attempt.give_up(kind)
             return
-        self.fault = make_fault(kind, TOLD[kind].format(s=attempt.elapsed_s()))
-        run.note_fault(attempt, self.fault)
+        run.note_fault(attempt, make_fault(kind, TOLD[kind].format(s=attempt.elapsed_s())))
         self.beside = run.loop.create_task(self.whole.line())
         self.beside.add_done_callback(self.settled)
 
     def settled(self, beside: asyncio.Task[Won | None]) -> None:
-        """End the slow attempt when the one beside it has the answer."""
-        if not beside.cancelled() and beside.exception() is None and beside.result() is not None and self.attempt:
+        """
+        End the slow attempt when the one beside it has the answer.
+
+        An error of our own in the line beside is told here: the slow one may still win, and then nobody asks.
+        """
+        if beside.cancelled():
+            return
+        error = beside.exception()
+        if error is not None:
+            self.whole.run.parts.log.event(
+                "engine.line_failed", "error", exception=type(error).__name__, request_id=self.whole.run.request_id
+            )
+        elif beside.result() is not None and self.attempt is not None:
             self.attempt.give_up(FaultKind.SUPERSEDED)
 
     async def cancel(self) -> None:

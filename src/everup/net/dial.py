@@ -9,20 +9,20 @@ if it fails or is cancelled. Called by `client`.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from everup.errors import TransportError, TransportKind
-from everup.net.causes import words
+from everup.net.causes import words, worst
 from everup.net.connection import Connection
-from everup.net.dns import Lookup, Resolver
-from everup.net.eyeballs import connect_first
+from everup.net.dns import Address, Lookup, Resolver
+from everup.net.eyeballs import connect_first, too_slow
 from everup.net.proxy import proxy_place
 from everup.net.tls import Contexts, SessionContext
 from everup.net.tunnel import open_tunnel
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from everup.net.origin import Origin
@@ -89,12 +89,36 @@ class Dialer:
         addresses = await self.resolver.find(host, port)
         place = f"{host}:{port}"
         try:
+            if len(addresses) == 1 and addresses[0][0] == socket.AF_INET:
+                return await self.connect_only(addresses[0], site, place)
             sock = await connect_first(addresses, place, self.limits.connect_s)
         except TransportError as error:
             if error.kind is not LOCAL:
                 self.resolver.doubt(host, port)
             raise
         return await self.adopt(sock, site, place)
+
+    async def connect_only(self, address: Address, site: Site, place: str) -> Connection:
+        """
+        Return a connection to the one address there is.
+
+        By the loop itself, which takes a third of what a race and the adoption of its socket take.
+        """
+        host, port = address[1]
+        connection = Connection(self.pool, site)
+        try:
+            async with asyncio.timeout(self.limits.connect_s):
+                await site.loop.create_connection(lambda: connection, host, port, family=address[0])
+        except BaseException as error:
+            if connection in self.pool.open:  # cancelled once it was made: uvloop closes it without a word to it
+                connection.abort()
+                self.pool.closed(connection)
+            if not isinstance(error, OSError):
+                raise
+            if error.errno is None:  # the limit's own; the system's ETIMEDOUT has a number
+                raise too_slow([address], place, self.limits.connect_s) from None
+            raise worst([(host, error)], place) from error
+        return connection
 
     async def adopt(self, sock: socket.socket, site: Site, place: str) -> Connection:
         """

@@ -117,14 +117,16 @@ class Resolver:
         self.limits = limits
         self.lookup = lookup
         self.threads = LookupThreads()
+        self.literals: dict[tuple[str, int], tuple[Address, ...]] = {}
+        """What needed no resolver, and () for what does: asking the system again costs more than connecting."""
         self.known: dict[tuple[str, int], Known] = {}
         self.pending: dict[tuple[str, int], tuple[asyncio.Future[tuple[Address, ...]], float]] = {}
 
     async def find(self, host: str, port: int) -> tuple[Address, ...]:
         """Return a name's addresses, never none; `TransportError(DNS)` names the cause."""
-        if addresses := literal(host, port):
-            return addresses
         key = (host, port)
+        if addresses := self.literal(key):
+            return addresses
         loop = asyncio.get_running_loop()
         known = self.known.get(key)
         if known is not None and not known.is_doubted and loop.time() - known.at_mono_s < self.limits.dns_fresh_s:
@@ -134,6 +136,15 @@ class Resolver:
         if known is not None and (not cause or loop.time() - known.at_mono_s < self.limits.dns_stale_s):
             return known.addresses
         raise TransportError(TransportKind.DNS, f"cannot look up {host} ({cause})")
+
+    def literal(self, key: tuple[str, int]) -> tuple[Address, ...]:
+        """Return the addresses of what needs no resolver, nothing for a name."""
+        found = self.literals.get(key)
+        if found is None:
+            if len(self.literals) >= NAMES_MAX:
+                self.literals.clear()
+            found = self.literals[key] = literal(*key)
+        return found
 
     async def ask(self, key: tuple[str, int]) -> str:
         """Return "" once there is a new answer, else why there is none."""
@@ -171,7 +182,7 @@ class Resolver:
 
     def prefetch(self, host: str, port: int) -> None:
         """Begin a lookup that nobody waits for yet, unless the answer is known."""
-        if (host, port) in self.known or literal(host, port):
+        if (host, port) in self.known or self.literal((host, port)):
             return
         try:
             self.begin((host, port))

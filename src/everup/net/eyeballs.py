@@ -35,12 +35,16 @@ async def connect_first(addresses: tuple[Address, ...], place: str, within_s: fl
         async with asyncio.timeout(within_s):
             sock = await (connect_one(ordered[0], errors) if len(ordered) == 1 else race(ordered, errors))
     except TimeoutError:
-        told = ", ".join(str(address[0]) for _, address in ordered)
-        why = f"cannot connect to {place} ({told}) within {within_s:g} s"
-        raise TransportError(TransportKind.CONNECT_TIMEOUT, why) from None
+        raise too_slow(ordered, place, within_s) from None
     if sock is None:
         raise worst(errors, place)
     return sock
+
+
+def too_slow(addresses: list[Address], place: str, within_s: float) -> TransportError:
+    """Return the error of a place none of whose addresses answered in time."""
+    told = ", ".join(str(address[0]) for _, address in addresses)
+    return TransportError(TransportKind.CONNECT_TIMEOUT, f"cannot connect to {place} ({told}) within {within_s:g} s")
 
 
 def interleave(addresses: tuple[Address, ...]) -> list[Address]:

@@ -24,6 +24,7 @@ class Clocks(Struct, frozen=True, kw_only=True):
     opening_quiet_s: float
     opening_s: float
     stall_s: float
+    stall_pings_s: float
     answer_s: float
 
 
@@ -34,13 +35,15 @@ class Marks:
     None until they were. Written by the attempt.
     """
 
-    __slots__ = ("byte_mono_s", "content_mono_s", "first_mono_s", "is_client_slow", "start_mono_s")
+    __slots__ = ("byte_mono_s", "content_mono_s", "event_mono_s", "first_mono_s", "is_client_slow", "start_mono_s")
 
     def __init__(self, start_mono_s: float) -> None:
         self.start_mono_s = start_mono_s
         self.first_mono_s: float | None = None
         self.content_mono_s: float | None = None
         self.byte_mono_s = start_mono_s
+        self.event_mono_s = start_mono_s
+        """When anything but a ping came: pings stretch a stall, they do not end it."""
         self.is_client_slow = False
         """Whether bytes wait for the client to read: silence is then not the provider's."""
 
@@ -68,7 +71,7 @@ def make_clocks(
     Units: seconds. `observed_p95_s` of earlier first events, doubled, widens the first event's clock and the
     answer's, never narrows one. Reasoning means that the request asks for it or the model is known to do it.
     After content there is no candidate that could go on, so a stall ends the answer only after the stretched
-    time (row 45), unless config sets its own.
+    time (row 45), unless config sets its own; pings stretch that to the same time.
     """
     model = candidate.model.clocks
     is_reasoning = needs.reasoning or candidate.model.caps.reasoning is True
@@ -84,13 +87,16 @@ def make_clocks(
     opening = limits.opening_reasoning_s if is_reasoning else limits.opening_s
     set_first, set_opening = pick("first_event_s", model, route), pick("opening_s", model, route)
     set_stall, set_answer = pick("stall_s", model, route), pick("answer_s", model, route)
+    stretched = max(limits.stall_s, limits.stall_pings_s)
+    stall = set_stall if set_stall is not None else stretched
     wide = 2 * observed_p95_s if observed_p95_s is not None else 0.0
     opening = set_opening if set_opening is not None else opening
     return Clocks(
         first_event_s=max(set_first if set_first is not None else first, wide),
         opening_quiet_s=min(limits.opening_quiet_s, opening),
         opening_s=opening,
-        stall_s=set_stall if set_stall is not None else max(limits.stall_s, limits.stall_pings_s),
+        stall_s=stall,
+        stall_pings_s=max(stall, stretched),
         answer_s=max(set_answer if set_answer is not None else answer, wide),
     )
 
@@ -106,4 +112,5 @@ def next_due(clocks: Clocks, marks: Marks) -> tuple[float, FaultKind]:
     if marks.content_mono_s is None:
         quiet = marks.byte_mono_s + clocks.opening_quiet_s
         return min(quiet, marks.first_mono_s + clocks.opening_s), FaultKind.OPENING
-    return marks.byte_mono_s + clocks.stall_s, FaultKind.STALL
+    stretched = marks.event_mono_s + clocks.stall_pings_s
+    return min(marks.byte_mono_s + clocks.stall_s, stretched), FaultKind.STALL

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from everup.policy.faults import RULES, Backoff
 from everup.shapes.fault import Fault, FaultKind, Scope
@@ -43,9 +44,12 @@ class Health(Struct, frozen=True, kw_only=True):
     reason: str = ""
     is_explicit: bool = False
     is_blocked: bool = False
+    failed_mono_s: float = 0.0
+    """When it last failed: an answer that was asked for earlier says nothing against it."""
     probed_mono_s: float = 0.0
     is_probing: bool = False
-    recent_mono_s: tuple[float, ...] = ()
+    recent: tuple[tuple[float, float], ...] = ()
+    """Failures for the "n within t" rules: when, and the t of its own rule, for slow is not flaky."""
 
 
 class State(StrEnum):
@@ -69,6 +73,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
     kind: FaultKind | None = None
     reason: str = ""
     is_explicit: bool = False
+    is_blocked: bool = False
     probed_mono_s: float = 0.0
 
 
@@ -94,26 +99,35 @@ def after_fault(health: Health, fault: Fault, limits: Limits, now_mono_s: float,
     Return the health that follows from one fault.
 
     `jitter` is a number from 0 to 1. An explicit Retry-After is kept exactly, within its limits; otherwise the
-    pause doubles with each cooldown in a row, jittered over its upper half. A kind without a backoff changes nothing.
+    pause doubles with each cooldown in a row, jittered over its upper half. What was under way when a cooldown
+    began and fails too is the same cooldown. A kind without a backoff changes nothing.
     """
     backoff = RULES[fault.kind].backoff
     if backoff is None:
         return health
-    window_start = now_mono_s - backoff.within_s
-    recent = (*(at for at in health.recent_mono_s if at >= window_start), now_mono_s)[-RECENT_MAX:]
-    is_due = len(recent) >= backoff.after or health.level > 0 or fault.retry_after_s is not None
-    if not is_due:
-        return Health(recent_mono_s=recent)
-    pause_s = pause(backoff, fault, limits, health.level, jitter)
+    recent = (*(each for each in health.recent if now_mono_s - each[0] <= each[1]), (now_mono_s, backoff.within_s))
+    recent = recent[-RECENT_MAX:]
+    is_explicit = fault.retry_after_s is not None
+    is_due = is_explicit or sum(within_s == backoff.within_s for _, within_s in recent) >= backoff.after
+    is_running = now_mono_s < health.until_mono_s and not health.is_probing
+    if not is_due and (is_running or health.level == 0):
+        return replace(health, recent=recent, failed_mono_s=now_mono_s)
+    level = max(health.level - 1, 0) if is_running else health.level
+    until_mono_s = now_mono_s + pause(backoff, fault, limits, level, jitter)
+    if (is_running or health.is_explicit) and until_mono_s <= health.until_mono_s:
+        return replace(
+            health, recent=recent, failed_mono_s=now_mono_s, level=level + 1, probed_mono_s=now_mono_s, is_probing=False
+        )
     return Health(
-        level=health.level + 1,
-        until_mono_s=max(now_mono_s + pause_s, health.until_mono_s if health.is_explicit else 0.0),
+        level=level + 1,
+        until_mono_s=until_mono_s,
         kind=fault.kind,
         reason=fault.message,
-        is_explicit=fault.retry_after_s is not None,
+        is_explicit=is_explicit,
         is_blocked=backoff.is_blocked,
+        failed_mono_s=now_mono_s,
         probed_mono_s=now_mono_s,
-        recent_mono_s=recent,
+        recent=recent,
     )
 
 
@@ -147,6 +161,7 @@ def readiness_of(health: Health, now_mono_s: float) -> Readiness:
         kind=health.kind,
         reason=health.reason,
         is_explicit=health.is_explicit,
+        is_blocked=health.is_blocked,
         probed_mono_s=health.probed_mono_s,
     )
 

@@ -34,6 +34,10 @@ REFUSALS = frozenset(
     }
 )
 RATE_LIMITS = frozenset({FaultKind.RATE_LIMIT, FaultKind.RATE_TOO_LARGE, FaultKind.CONCURRENCY})
+UNSENT = frozenset({FaultKind.NO_CREDENTIAL, FaultKind.QUEUE_FULL})
+"""Our own side: nobody was asked, so they do not say what is wrong with a request that somebody was asked."""
+BUSY_S = 1.0
+"""When to come back after all queues were full: slots are given back all the time."""
 KIND_OF_STATUS = {400: "invalid_request", 404: "not_found", 413: "invalid_request", 429: "rate_limit", 504: "timeout"}
 
 ADVICE = {
@@ -55,24 +59,38 @@ def make_failure(
     lines = [line_of(record) for record in records if record.fault is not None]
     lines += [f"{skip.name}: left out, {skip.reason}" for skip in plan.skipped]
     lines += kept_out
+    lines = list(dict.fromkeys(lines))
     if not plan.candidates:
         return nothing_able(plan, tuple(lines), trail)
     if not faults:
-        return nothing_sent(plan, stop, tuple(lines), now_mono_s=now_mono_s, trail=trail)
-    refusal = refused(faults, stop)
+        return nothing_sent(stop, tuple(lines), now_mono_s=now_mono_s, trail=trail)
+    verdicts = last_words(records)
+    refusal = refused(faults, verdicts, stop)
     if refusal is not None:
         return told_refusal(refusal, tuple(lines), trail)
-    status, code = status_of(plan, faults, stop)
-    hints = [fault.retry_after_s for fault in faults if fault.retry_after_s is not None]
+    status, code = status_of(plan, verdicts, stop)
+    hints = [fault.retry_after_s for fault in verdicts if fault.retry_after_s is not None]
+    is_busy = FaultKind.QUEUE_FULL in {fault.kind for fault in verdicts} <= UNSENT
     return Failure(
         status=status,
         kind=KIND_OF_STATUS.get(status, "unavailable"),
         code=code,
         message=headline(plan, stop, len(faults)),
         lines=tuple(lines),
-        retry_after_s=min(hints) if status == 429 and hints else None,
+        retry_after_s=BUSY_S if is_busy else min(hints) if status == 429 and hints else None,
+        should_retry=is_busy and status == 503,
         trail=trail,
     )
+
+
+def last_words(records: Sequence[AttemptRecord]) -> list[Fault]:
+    """
+    Return each candidate's last fault, in the order they were first asked.
+
+    A stale connection before a refusal does not hide it. Those nobody was asked for count only by themselves.
+    """
+    last = {(record.candidate, record.profile): record.fault for record in records if record.fault is not None}
+    return [fault for fault in last.values() if fault.kind not in UNSENT] or list(last.values())
 
 
 def status_of(plan: Plan, faults: Sequence[Fault], stop: Stop) -> tuple[int, str]:
@@ -90,7 +108,7 @@ def status_of(plan: Plan, faults: Sequence[Fault], stop: Stop) -> tuple[int, str
     return 503, "all_candidates_failed"
 
 
-def refused(faults: Sequence[Fault], stop: Stop) -> Fault | None:
+def refused(faults: Sequence[Fault], verdicts: Sequence[Fault], stop: Stop) -> Fault | None:
     """
     Return the refusal that is the client's answer.
 
@@ -99,9 +117,7 @@ def refused(faults: Sequence[Fault], stop: Stop) -> Fault | None:
     """
     if stop.why is Why.REFUSED and faults[-1].kind in REFUSALS:
         return faults[-1]
-    if all(fault.kind in REFUSALS for fault in faults):
-        return faults[0]
-    return None
+    return verdicts[0] if all(fault.kind in REFUSALS for fault in verdicts) else None
 
 
 def told_refusal(fault: Fault, lines: tuple[str, ...], trail: str) -> Failure:
@@ -158,21 +174,21 @@ def nothing_able(plan: Plan, lines: tuple[str, ...], trail: str) -> Failure:
     )
 
 
-def nothing_sent(plan: Plan, stop: Stop, lines: tuple[str, ...], *, now_mono_s: float, trail: str) -> Failure:
+def nothing_sent(stop: Stop, lines: tuple[str, ...], *, now_mono_s: float, trail: str) -> Failure:
     """
     Return the error of a request that was not sent to anyone.
 
     All are kept out, or the time was up first.
     """
     in_s = max(stop.until_mono_s - now_mono_s, 0.0)
-    is_limited = stop.why is Why.RETRY_LATER and stop.until_mono_s >= plan.deadline_mono_s
-    status = 504 if stop.why is Why.DEADLINE else 429 if is_limited else 503
+    status = 504 if stop.why is Why.DEADLINE else 429 if stop.is_limited else 503
+    why = "The deadline came before any candidate was back" if status == 504 else "Every candidate is kept out for now"
     is_soon = stop.why is Why.RETRY_LATER and in_s <= SHOULD_RETRY_WITHIN_S
     return Failure(
         status=status,
         kind=KIND_OF_STATUS.get(status, "unavailable"),
         code={504: "deadline_exceeded", 429: "rate_limit_exceeded"}.get(status, "all_candidates_cooling"),
-        message="Every candidate is kept out for now; nothing was sent.",
+        message=f"{why}; nothing was sent.",
         lines=lines,
         retry_after_s=in_s if stop.why is Why.RETRY_LATER else None,
         should_retry=is_soon,

@@ -133,7 +133,7 @@ RULES: dict[FaultKind, Rule] = {
     FaultKind.EMPTY_BODY: Rule(
         row="5.30", path=(MODEL,), scope=Scope.ENDPOINT_MODEL, backoff=FLAKY, possibly_billed=True
     ),
-    FaultKind.EMPTY_ANSWER: Rule(row="5.35", path=(SAME, MODEL)),
+    FaultKind.EMPTY_ANSWER: Rule(row="5.35", path=(SAME, MODEL), possibly_billed=True),
     FaultKind.MALFORMED: Rule(
         row="5.34", path=(MODEL,), scope=Scope.ENDPOINT_MODEL, backoff=FLAKY, possibly_billed=True
     ),
@@ -157,7 +157,7 @@ RULES: dict[FaultKind, Rule] = {
     FaultKind.STALL: Rule(row="5.45", path=(MODEL,), scope=Scope.ENDPOINT_MODEL, backoff=SOFT, possibly_billed=True),
     FaultKind.ANSWER: Rule(row="R2", path=(MODEL,), scope=Scope.ENDPOINT_MODEL, backoff=SLOW, possibly_billed=True),
     FaultKind.DEADLINE: Rule(row="R2", path=(CLIENT,), possibly_billed=True, client_status=504),
-    FaultKind.NO_CREDENTIAL: Rule(row="R12", path=(PROFILE, MODEL), is_counted=False),
+    FaultKind.NO_CREDENTIAL: Rule(row="R12", path=(PROFILE, MODEL), scope=Scope.PROFILE, is_counted=False),
     FaultKind.QUEUE_FULL: Rule(row="L10", path=(PROFILE, MODEL), is_counted=False),
     FaultKind.LOCAL_RESOURCE: Rule(row="4.3/57", path=(SAME, MODEL), wait_s=0.5),
     FaultKind.EMBEDDED_DOWN: Rule(row="5.50", path=(MODEL,), scope=Scope.ENDPOINT, backoff=UNREACHED),

@@ -44,6 +44,8 @@ def make_plan(
         if lack:
             skipped.append(Skip(str(ref), lack))
             continue
+        if not provider.profiles:
+            skipped.append(Skip(str(ref), "its provider has no usable key"))
         for profile in take_turns(provider.profiles, turn):
             candidates.append(Candidate(index=len(candidates), provider=provider, model=model, profile=profile))
     limits = snapshot.limits

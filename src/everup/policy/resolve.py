@@ -29,7 +29,7 @@ def resolve(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> Ro
     Return the route for a name.
 
     A route, an exact alias, `provider/model`, a bare id that one provider has, a pattern.
-    Errors: 503 where nothing can be asked at all; 404 with the nearest names; 403 where the client's key is for other routes.
+    Errors: 503 where nothing can be asked at all; 404 with the nearest names; 403 for a key of other routes.
     """
     route = (
         snapshot.routes.get(name)
@@ -117,7 +117,7 @@ def unknown(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> Re
     """
     models = known_models(snapshot, listed)
     owners = [str(ref) for ref in models if ref.model == name]
-    if len(owners) > 1:
+    if len(owners) > 1 and not client.routes:
         hint = f"More than one provider has it: ask for {' or '.join(owners[:NEAREST_MAX])}."
         return RequestError(404, "model_not_found", f"The model {name!r} is ambiguous.", param="model", hint=hint)
     names = [*snapshot.routes, *snapshot.aliases]
@@ -125,7 +125,7 @@ def unknown(name: str, snapshot: Snapshot, listed: Listed, client: Client) -> Re
         names = [each for each in names if each in client.routes]
     else:
         names += [str(ref) for ref in models] + sorted({ref.model for ref in models})
-    near = get_close_matches(name, names, NEAREST_MAX, 0.4) or list(snapshot.routes)[:NEAREST_MAX]
+    near = get_close_matches(name, names, NEAREST_MAX, 0.4) or names[:NEAREST_MAX]
     hint = f"Nearest: {', '.join(near)}." if near else "No route is configured."
     return RequestError(
         404,

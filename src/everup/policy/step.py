@@ -25,10 +25,16 @@ Readinesses = Callable[[Candidate], Readiness]
 
 
 class Tried(Struct, frozen=True):
-    """One attempt so far: the candidate's place in the plan and how it failed."""
+    """
+    One attempt so far: the candidate's place in the plan, how it failed and when.
+
+    `is_running`: it was left at its answer clock and still races with the next one (ruling 2).
+    """
 
     index: int
     fault: Fault
+    at_mono_s: float = 0.0
+    is_running: bool = False
 
 
 class Try(Struct, frozen=True, kw_only=True):
@@ -65,18 +71,17 @@ class Why(StrEnum):
 
 class Stop(Struct, frozen=True):
     """
-    End the walk; `until_mono_s` is when trying again makes sense.
+    End the walk; `until_mono_s` is when trying again makes sense, 0 where nothing is known.
 
-    0 where nothing is known.
+    `is_limited`: nothing was sent because every provider itself named a time beyond the deadline.
     """
 
     why: Why
     until_mono_s: float = 0.0
+    is_limited: bool = False
 
 
 Step = Try | Wait | Stop
-
-UNSENT_WAITS = frozenset({State.COOLING, State.PROBING})
 
 
 def next_step(
@@ -87,34 +92,43 @@ def next_step(
     *,
     now_mono_s: float,
     waited_s: float,
+    is_repairable: bool = True,
 ) -> Step:
     """
     Return the next step of a request.
 
-    `waited_s` is what this request has spent in `Wait`s; it bounds them (ruling 6).
+    `waited_s` is what this request has spent in `Wait`s; it bounds them (ruling 6). `is_repairable` says whether
+    the repair of 1a would change the body: the same bytes are never sent again (FAULTS 2.6 d).
     """
     if now_mono_s >= plan.deadline_mono_s or (tried and tried[-1].fault.kind is FaultKind.DEADLINE):
         return Stop(Why.DEADLINE)
     if tried and RULES[tried[-1].fault.kind].path[0] is Next.CLIENT:
         return Stop(Why.REFUSED)
-    counted = sum(1 for each in tried if RULES[each.fault.kind].is_counted)
+    counted = counted_of(tried)
     if tried and counted >= plan.attempts_max:
         return Stop(Why.ATTEMPTS)
-    same = same_again(plan, tried)
-    if same is not None and now_mono_s + same.pause_s < plan.deadline_mono_s:
-        return same
-    left = [each for each in plan.candidates if is_open(each, plan, tried)]
-    states = [(each, readiness(each)) for each in left]
+    states = [(each, readiness(each)) for each in plan.candidates if is_open(each, plan, tried)]
     ready = first_ready(states)
-    patient = patience(plan, tried, ready)
-    if patient is not None:
-        return patient
+    others = sum(1 for _, state in states if state.state in {State.READY, State.PROBE})
+    is_spare = counted + 1 + others <= plan.attempts_max
+    again = None
+    if tried and (is_spare or not RULES[tried[-1].fault.kind].is_counted):
+        again = same_again(plan, tried, now_mono_s=now_mono_s, is_repairable=is_repairable)
+    if again is None and is_spare:
+        again = patience(plan, tried, ready, now_mono_s=now_mono_s)
     return (
-        ready
+        again
+        or ready
         or kept_out(states, plan, limits, now_mono_s=now_mono_s, waited_s=waited_s)
         or once_more(plan, tried, limits, now_mono_s=now_mono_s)
+        or outcome(states, plan)
         or give_up(plan, tried, states, limits, now_mono_s=now_mono_s)
     )
+
+
+def counted_of(tried: Sequence[Tried]) -> int:
+    """Return how many attempts have used up one of the request's own."""
+    return sum(1 for each in tried if RULES[each.fault.kind].is_counted)
 
 
 def has_other_ready(plan: Plan, tried: Sequence[Tried], index: int, readiness: Readinesses) -> bool:
@@ -123,8 +137,7 @@ def has_other_ready(plan: Plan, tried: Sequence[Tried], index: int, readiness: R
 
     Another candidate could begin at once.
     """
-    counted = 1 + sum(1 for each in tried if RULES[each.fault.kind].is_counted)
-    if counted >= plan.attempts_max:
+    if 1 + counted_of(tried) >= plan.attempts_max:
         return False
     mine = plan.candidates[index]
     return any(
@@ -136,30 +149,40 @@ def has_other_ready(plan: Plan, tried: Sequence[Tried], index: int, readiness: R
     )
 
 
-def same_again(plan: Plan, tried: Sequence[Tried]) -> Try | None:
+def same_again(plan: Plan, tried: Sequence[Tried], *, now_mono_s: float, is_repairable: bool) -> Try | None:
     """
     Return another attempt of the candidate that just failed.
 
-    Where its row asks for one first.
+    Where its row asks for one first, and the provider does not ask for more time than patience allows.
     """
-    if not tried:
-        return None
     last = tried[-1]
-    rule = RULES[last.fault.kind]
-    if rule.path[0] is not Next.SAME:
+    kind, rule = last.fault.kind, RULES[last.fault.kind]
+    if rule.path[0] is not Next.SAME or last.is_running:
         return None
-    if last.fault.kind is FaultKind.LOADING and not plan.candidates[last.index].provider.is_local:
+    if kind is FaultKind.LOADING and not plan.candidates[last.index].provider.is_local:
         return None
-    times = sum(1 for each in tried if each.index == last.index and each.fault.kind is last.fault.kind)
-    if times > rule.same_max:
+    if kind is FaultKind.FOREIGN_REASONING and not is_repairable:
+        return None
+    times = sum(1 for each in tried if each.index == last.index and each.fault.kind is kind)
+    hint_s = hint_left_s(last, now_mono_s) or 0.0
+    pause_s = max(rule.wait_s, hint_s)
+    if times > rule.same_max or hint_s > plan.patience_s or now_mono_s + pause_s >= plan.deadline_mono_s:
         return None
     return Try(
         index=last.index,
-        pause_s=rule.wait_s,
-        is_jittered=rule.is_jittered,
-        is_fresh=last.fault.kind in {FaultKind.STALE, FaultKind.MISDIRECTED},
-        is_clean=last.fault.kind is FaultKind.FOREIGN_REASONING or was_cleaned(tried, last.index),
+        pause_s=pause_s,
+        is_jittered=rule.is_jittered and pause_s > hint_s,
+        is_fresh=kind in {FaultKind.STALE, FaultKind.MISDIRECTED},
+        is_clean=kind is FaultKind.FOREIGN_REASONING or was_cleaned(tried, last.index),
     )
+
+
+def hint_left_s(each: Tried, now_mono_s: float) -> float | None:
+    """Return what is left of the time a provider asked for; None where it asked for none or waiting cannot help."""
+    hint_s = each.fault.retry_after_s
+    if hint_s is None or each.fault.kind is FaultKind.BILLING:
+        return None
+    return max(each.at_mono_s + hint_s - now_mono_s, 0.0)
 
 
 def was_cleaned(tried: Sequence[Tried], index: int) -> bool:
@@ -175,14 +198,12 @@ def is_open(candidate: Candidate, plan: Plan, tried: Sequence[Tried]) -> bool:
     """
     Return whether a candidate has not been tried.
 
-    And nothing tried makes it pointless.
+    And nothing tried makes it pointless: of each one its last fault counts, not a stale connection before it.
     """
-    for each in tried:
-        if each.index == candidate.index:
-            return False
-        if is_pointless(candidate, plan.candidates[each.index], each.fault):
-            return False
-    return True
+    last = {each.index: each.fault for each in tried}
+    if candidate.index in last:
+        return False
+    return not any(is_pointless(candidate, plan.candidates[index], fault) for index, fault in last.items())
 
 
 def is_pointless(candidate: Candidate, failed: Candidate, fault: Fault) -> bool:
@@ -211,24 +232,36 @@ def first_ready(states: Sequence[tuple[Candidate, Readiness]]) -> Try | None:
     return None
 
 
-def patience(plan: Plan, tried: Sequence[Tried], ready: Try | None) -> Try | None:
+def patience(plan: Plan, tried: Sequence[Tried], ready: Try | None, *, now_mono_s: float) -> Try | None:
     """
-    Return a short wait for the route's first model before it is left, once.
+    Return a short wait for the route's first model before it is left, once for each of its profiles.
 
     Ruling 3.
     """
-    if not tried or not plan.candidates:
+    if not tried:
         return None
-    last, first = tried[-1], plan.candidates[0].model.ref
-    hint_s = last.fault.retry_after_s
-    mine = plan.candidates[last.index]
-    if hint_s is None or hint_s > plan.patience_s or mine.model.ref != first:
-        return None
-    if last.fault.kind is FaultKind.BILLING or tries_of(tried, last.index) > 1:
+    first = plan.candidates[0].model.ref
+    if plan.candidates[tried[-1].index].model.ref != first:
         return None
     if ready is not None and plan.candidates[ready.index].model.ref == first:
         return None
-    return Try(index=last.index, pause_s=hint_s)
+    mine = [each for each in tried if plan.candidates[each.index].model.ref == first]
+    return soonest_again(plan, mine, plan.patience_s, now_mono_s=now_mono_s)
+
+
+def soonest_again(plan: Plan, tried: Sequence[Tried], wait_max_s: float, *, now_mono_s: float) -> Try | None:
+    """Return another attempt of what was tried once and is asked to wait the least, None if that is too long."""
+    waits = [
+        (hint_s, each)
+        for each in tried
+        if tries_of(tried, each.index) == 1 and (hint_s := hint_left_s(each, now_mono_s)) is not None
+    ]
+    if not waits:
+        return None
+    hint_s, each = min(waits, key=lambda pair: pair[0])
+    if hint_s > wait_max_s or now_mono_s + hint_s >= plan.deadline_mono_s:
+        return None
+    return Try(index=each.index, pause_s=hint_s, is_fresh=each.fault.possibly_billed)
 
 
 def tries_of(tried: Sequence[Tried], index: int) -> int:
@@ -249,17 +282,18 @@ def kept_out(
 
     Ruling 6.
     """
-    patience_left_s = min(limits.cooldown_wait_s - waited_s, plan.deadline_mono_s - now_mono_s)
+    left_s = plan.deadline_mono_s - now_mono_s
     cooling = [(each, state) for each, state in states if state.state is State.COOLING]
     soonest = min((state.until_mono_s for _, state in cooling), default=None)
-    if soonest is not None and soonest - now_mono_s <= patience_left_s:
+    if soonest is not None and soonest - now_mono_s <= min(limits.cooldown_wait_s - waited_s, left_s):
         return Wait(soonest)
-    if any(state.state is State.PROBING for _, state in states):
-        wait_s = min(limits.probe_wait_s - waited_s, plan.deadline_mono_s - now_mono_s)
-        if wait_s > 0:
-            return Wait(now_mono_s + wait_s)
+    probing = [(each, state) for each, state in states if state.state is State.PROBING]
+    if probing and (wait_s := min(limits.probe_wait_s - waited_s, left_s)) > 0:
+        return Wait(now_mono_s + wait_s)
     within = [
-        (each, state) for each, state in cooling if not state.is_explicit or state.until_mono_s < plan.deadline_mono_s
+        (each, state)
+        for each, state in (*cooling, *(pair for pair in probing if not pair[1].is_blocked))
+        if not state.is_explicit or state.until_mono_s < plan.deadline_mono_s
     ]
     if within:
         least_bad = min(within, key=lambda pair: pair[1].until_mono_s)[0]
@@ -273,24 +307,25 @@ def kept_out(
 
 def once_more(plan: Plan, tried: Sequence[Tried], limits: Limits, *, now_mono_s: float) -> Try | None:
     """
-    Return a second attempt of a candidate that may have been billed.
+    Return a second attempt of a candidate whose rate limit is about to end, or that may have been billed.
 
-    Or whose rate limit is about to end.
-    Ambiguous ones get one on a new connection when nobody else is left (ruling 4); a Retry-After within
-    the cooldown wait is waited for (row 16).
+    The first costs nothing: a Retry-After within the cooldown wait is waited for (row 16). Ambiguous ones get
+    one on a new connection when nobody else is left (ruling 4), unless they still run.
     """
-    left_s = plan.deadline_mono_s - now_mono_s
+    limited = soonest_again(plan, tried, limits.cooldown_wait_s, now_mono_s=now_mono_s)
+    if limited is not None:
+        return limited
     for each in tried:
-        if tries_of(tried, each.index) > 1:
-            continue
-        if each.fault.possibly_billed and each.fault.kind is not FaultKind.SUPERSEDED:
+        is_ambiguous = each.fault.possibly_billed and each.fault.kind is not FaultKind.SUPERSEDED
+        if is_ambiguous and not each.is_running and tries_of(tried, each.index) == 1:
             return Try(index=each.index, is_fresh=True)
-        hint_s = each.fault.retry_after_s
-        if each.fault.kind is FaultKind.BILLING or hint_s is None:
-            continue
-        if hint_s <= limits.cooldown_wait_s and hint_s < left_s:
-            return Try(index=each.index, pause_s=hint_s)
     return None
+
+
+def outcome(states: Sequence[tuple[Candidate, Readiness]], plan: Plan) -> Wait | None:
+    """Return a wait for a running probe of a blocked account: if it succeeds, this request has its candidate."""
+    is_awaited = any(state.state is State.PROBING for _, state in states)
+    return Wait(plan.deadline_mono_s) if is_awaited else None
 
 
 def give_up(
@@ -310,4 +345,5 @@ def give_up(
         else state.until_mono_s
         for _, state in states
     ]
-    return Stop(Why.RETRY_LATER, min(soonest, default=0.0))
+    is_limited = all(state.state is State.COOLING and state.is_explicit for _, state in states)
+    return Stop(Why.RETRY_LATER, min(soonest, default=0.0), is_limited)

@@ -24,9 +24,14 @@ def tell_fault(fault: Fault) -> str:
     return f"{fault.kind} {fault.status}" if fault.status else str(fault.kind)
 
 
+def tell_who(candidate: str, profile: str) -> str:
+    """Return a candidate by name, with its profile where that is not the only one."""
+    return candidate if profile in {"", "default"} else f"{candidate}#{profile}"
+
+
 def tell_attempt(record: AttemptRecord) -> str:
     """Return one attempt: who, why it failed or that it answered, how long it took."""
-    who = record.candidate if record.profile in {"", "default"} else f"{record.candidate}#{record.profile}"
+    who = tell_who(record.candidate, record.profile)
     if record.fault is None:
         return f"{who}=ok ({record.first_content_ms if record.first_content_ms is not None else record.total_ms}ms)"
     billed = ", possibly billed" if record.fault.possibly_billed else ""

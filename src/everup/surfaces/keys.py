@@ -86,7 +86,9 @@ def presented_key(headers: dict[bytes, bytes]) -> bytes | None:
 def is_strong(key: str) -> bool:
     """Return whether a key is good enough to listen beyond this machine (S1)."""
     distinct = len(set(key))
-    return len(key) >= 32 and distinct > 1 and len(key) * math.log2(distinct) >= STRONG_BITS
+    # What repeats itself adds nothing: "password" ten times over is one word long.
+    fresh = 2 + len({key[start : start + 3] for start in range(len(key) - 2)})
+    return len(key) >= 32 and distinct > 1 and fresh * math.log2(distinct) >= STRONG_BITS
 
 
 class Guesses:
