@@ -207,3 +207,13 @@ async def test_an_error_of_our_own_moves_no_fallback() -> None:
             assert {"a": 1, "b": 0} == w.calls()
             assert {} == w.engine.parts.health.healths
             await nothing_left(w)
+
+
+async def test_an_attempt_that_was_ended_while_it_refused_is_told_by_its_clock() -> None:
+    """A deadline inside the body of a refusal is the deadline, not a refusal nobody has read."""
+    head = s.head(401, {"content-type": "application/json", "content-length": "100"})
+    for is_stream in (False, True):
+        async with world(a=s.play(s.Send(head), s.Silence())) as w:
+            sheet = await w.ask(is_stream=is_stream, deadline_s=2)
+            assert sheet.failure is not None
+            assert 504 == sheet.failure.status

@@ -158,3 +158,41 @@ async def test_connections_are_used_again_after_a_stream() -> None:
         for _ in range(3):
             assert (await w.ask(is_stream=True)).is_finished
         assert 1 == w.providers["a"].connections
+
+
+async def test_a_finished_stream_without_its_marker_is_complete() -> None:
+    """After a finish reason a provider that falls silent, or is ended by the deadline, has answered completely."""
+    told = s.stream(*s.texts("Hel", "lo."), s.FINISH, s.Silence(), is_ended=False)
+    for deadline_s in (600.0, 30.0):
+        async with world(a=told) as w:
+            sheet = await w.ask(is_stream=True, deadline_s=deadline_s)
+            assert ("Hello.", True) == (sheet.text, sheet.is_finished)
+            assert sheet.body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_total_failure_at_the_moment_of_the_hold_is_told_once() -> None:
+    """When everybody has failed just as the head would go out, the client gets a status or an event, not both."""
+    async with world(a=s.error(400, "invalid_request_error", None, "no").after(s.Pause(45))) as w:
+        sheet = await w.ask(is_stream=True)
+        assert sheet.failure is not None
+        assert not sheet.is_finished
+
+
+async def test_broken_events_are_counted() -> None:
+    """An event that cannot be read is left out of an answer that goes on, and counted."""
+    broken = s.stream(*s.texts("Hel"), b"data: {broken\n\n", *s.texts("lo."), s.FINISH, s.DONE)
+    async with world(a=broken) as w:
+        sheet = await w.ask(is_stream=True)
+        assert ("Hello.", True) == (sheet.text, sheet.is_finished)
+        counted = w.engine.parts.metrics.numbers  # type: ignore[attr-defined]
+        assert 1 == counted["everup_events_dropped_total", ("a/m",)]
+
+
+async def test_an_answer_whose_connection_never_settles_is_given_up_after() -> None:
+    """A complete answer is the client's at once; a connection that does not end with it is closed, not kept."""
+    open_end = s.stream(*s.texts("Hello."), s.FINISH, s.DONE, s.Silence(), is_ended=False)
+    async with world(a=open_end) as w:
+        began = asyncio.get_running_loop().time()
+        assert (await w.ask(is_stream=True)).is_finished
+        assert asyncio.get_running_loop().time() - began < 1
+        assert 0 == w.net.view()["idle"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
+from msgspec.structs import replace
 
+from everup.local.embedded import EmbeddedDown
 from everup.shapes.limits import Limits
 from everup.shapes.route import ClockOverrides, Profile
+from everup.shapes.secret import Secret
 from everup.testing import scripts as s
 from everup.testing.clock import JumpLoop
 from tests.engine.make import Sheet, World, world
@@ -205,3 +209,86 @@ async def test_error_text_never_reaches_a_provider() -> None:
         assert 3 == len(bodies)
         assert all(b"canary-5150" not in body for body in bodies)
         assert 1 == len(set(bodies))
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (s.body(200, b"not json"), "malformed"),
+        (s.body(200, s.chat_json("")), "empty_answer"),
+        (s.play(s.Send(s.head(200, {"content-length": "100"})), s.Close()), "cut"),
+        (s.body(200, b" " * 3000), "oversize"),
+        (s.body(503, b"x" * 3000, "text/plain"), "unavailable 503"),
+        (s.play(s.Send(s.head(503, {"content-length": "100"})), s.Reset()), "unavailable 503"),
+    ],
+)
+async def test_an_unusable_answer_moves_on(script: s.Script, kind: str) -> None:
+    """What is no answer is never the client's: the next candidate is asked, and the trail says what it was."""
+    small = Limits(upstream_body_bytes_max=2000, error_body_bytes_max=2000)
+    async with world(a=script, b=B, limits=small) as w:
+        sheet = await w.ask(is_stream=False)
+        assert "from b" == sheet.text
+        assert f"a/m={kind} (" in sheet.trail
+
+
+class Down:
+    """An embedded model that cannot start."""
+
+    def lease(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing is kept alive."""
+        return contextlib.nullcontext()
+
+    async def start_if_needed(self) -> tuple[str, Secret]:
+        """Fail with the cause."""
+        raise EmbeddedDown("no memory left")
+
+
+async def test_an_embedded_model_that_cannot_start_moves_on() -> None:
+    """Its cause is in the trail, and it is left alone for a while."""
+    async with world(a=A, b=B) as w:
+        w.engine.parts.embedded = Down()
+        providers = dict(w.snapshot.providers, a=replace(w.snapshot.providers["a"], base_url="embedded:"))
+        w.snapshot = replace(w.snapshot, providers=providers)
+        assert "a/m=embedded_down (" in (await w.ask(is_stream=False)).trail
+        assert "a/m skipped (embedded_down, cooling " in (await w.ask(is_stream=False)).trail
+
+
+async def test_loading_is_waited_for_at_home_and_not_for_ever() -> None:
+    """A local server that loads its model is asked again every second; after a minute the next one answers."""
+    loading = s.error(503, "unavailable_error", None, "Loading model")
+    for scripts, text, calls in (((loading,) * 30 + (A,), "from a", 31), ((loading,), "from b", 61)):
+        async with world(a=scripts, b=B) as w:
+            providers = dict(w.snapshot.providers, a=replace(w.snapshot.providers["a"], is_local=True))
+            w.snapshot = replace(w.snapshot, providers=providers)
+            sheet = await w.ask(is_stream=False)
+            assert (text, calls) == (sheet.text, w.calls()["a"])
+            assert len(sheet.trail) <= 1024
+
+
+async def test_no_request_makes_attempts_without_end() -> None:
+    """Several local servers that load for ever end with an honest error, however free each attempt is."""
+    loading = s.error(503, "unavailable_error", None, "Loading model")
+    async with world(a=loading, b=loading, c=loading) as w:
+        providers = {name: replace(each, is_local=True) for name, each in w.snapshot.providers.items()}
+        w.snapshot = replace(w.snapshot, providers=providers)
+        sheet = await w.ask(is_stream=False)
+        assert sheet.failure is not None
+        assert 503 == sheet.failure.status
+        assert 128 == sum(w.calls().values())
+
+
+async def test_a_header_no_request_can_carry_is_our_own_fault_and_moves_on() -> None:
+    """A profile whose header cannot be sent costs no call and starts no cooldown; the next candidate answers."""
+    async with world(a=A, b=B) as w:
+        spoilt = replace(w.snapshot.providers["a"], headers=(("x-org", "one\r\ntwo"),))
+        w.snapshot = replace(w.snapshot, providers=dict(w.snapshot.providers, a=spoilt))
+        assert "from b" == (await w.ask(is_stream=False)).text
+        assert 0 == w.calls()["a"]
+        assert {} == w.engine.parts.health.healths
+
+
+async def test_another_model_than_asked_for_is_counted() -> None:
+    """A provider that answers with another model is believed and counted (row 54)."""
+    async with world(a=s.body(200, s.chat_json("hi", model="other"))) as w:
+        assert "hi" == (await w.ask(is_stream=False)).text
+        assert 1 == w.engine.parts.metrics.numbers["everup_models_swapped_total", ("a/m",)]  # type: ignore[attr-defined]

@@ -111,9 +111,9 @@ def test_attempts_that_fail_together_are_one_cooldown(kind: FaultKind) -> None:
         many = after_fault(many, make_fault(kind), LIMITS, 0.5, 1.0)
     assert one.until_mono_s <= many.until_mono_s <= one.until_mono_s + 0.5
     assert 1 == many.level
-    probed = after_fault(replace(many, is_probing=True), make_fault(kind), LIMITS, 0.5, 1.0)
+    probed = after_fault(replace(many, is_probing=True), make_fault(kind), LIMITS, many.until_mono_s, 1.0)
     assert (2, False) == (probed.level, probed.is_probing)
-    assert probed.until_mono_s > many.until_mono_s
+    assert probed.until_mono_s - many.until_mono_s > one.until_mono_s
 
 
 def test_a_provider_s_own_time_outlives_a_fault_without_one() -> None:
@@ -134,3 +134,10 @@ def test_a_lone_error_does_not_lengthen_another_kind_s_cooldown() -> None:
 def test_every_cooldown_has_something_it_is_keyed_by(kind: FaultKind) -> None:
     """A kind with a backoff names its scope."""
     assert Scope.NONE is not RULES[kind].scope
+
+
+def test_the_least_bad_that_is_being_tried_is_seen_as_that() -> None:
+    """While one request tries a candidate before its time, the others know and wait for the outcome."""
+    blocked = after_fault(FRESH, make_fault(FaultKind.BILLING), LIMITS, 0.0, 1.0)
+    tried = readiness_of(replace(blocked, is_probing=True), 5.0)
+    assert (State.PROBING, True) == (tried.state, tried.is_blocked)

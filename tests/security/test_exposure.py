@@ -32,7 +32,7 @@ WEAK_KEYS = {
     "a word over and over": "password" * 10,
     "digits over and over": "1234567890" * 8,
 }
-OTHERS_CAN_REACH = ["0.0.0.0", "::", "10.11.12.13", "2001:db8::1", "box.example", "::ffff:0.0.0.0", "0"]
+OTHERS_CAN_REACH = ["::", "10.11.12.13", "2001:db8::1", "box.example", "::ffff:0.0.0.0", "0"]
 WILDCARDS = {"0.0.0.0": "00000000", "::": "0" * 32}
 """Addresses, and how the kernel's tables write them."""
 LISTEN = "0A"
@@ -123,17 +123,18 @@ def listening(pid: int, port: int) -> list[str]:
     return [address for address, _, number in (each.partition(":") for each in local) if int(number, 16) == port]
 
 
-@pytest.mark.parametrize("host", OTHERS_CAN_REACH)
-async def test_s1_a_weak_key_goes_nowhere(host: str, tmp_path: Path) -> None:
-    """Where others can reach it everup ends with 78 and one sentence that says what to do, for every weak key (S1)."""
-    for name, key in WEAK_KEYS.items():
-        (folder := tmp_path / name).mkdir()
-        ended = await run_to_end(folder, host, key)
-        assert REFUSED == ended.code, (name, ended.words)
-        assert "server.host" in ended.words
-        assert "EVERUP_API_KEY" in ended.words
-        assert "Traceback" not in ended.words
-        assert key == "short" or key not in ended.words
+@pytest.mark.parametrize(
+    ("host", "kind"), [*((host, "short") for host in OTHERS_CAN_REACH), *(("0.0.0.0", kind) for kind in WEAK_KEYS)]
+)
+async def test_s1_a_weak_key_goes_nowhere(host: str, kind: str, tmp_path: Path) -> None:
+    """Where others can reach it everup with a weak key ends with 78 and one sentence that says what to do (S1)."""
+    key = WEAK_KEYS[kind]
+    ended = await run_to_end(tmp_path, host, key)
+    assert REFUSED == ended.code, ended.words
+    assert "server.host" in ended.words
+    assert "EVERUP_API_KEY" in ended.words
+    assert "Traceback" not in ended.words
+    assert key == "short" or key not in ended.words
 
 
 async def test_s1_a_weak_key_in_the_file_goes_nowhere(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from everup.policy.seen import ErrorSeen
 from everup.shapes.failure import Failure
 from everup.shapes.limits import Limits
-from everup.wires.openai_chat.faults import read_error
+from everup.wires.openai_chat.faults import LINE_WIDTHS, read_error
 from tests.wires.support import LIMITS, WIRE
 
 ENVELOPES: tuple[tuple[object, ErrorSeen], ...] = (
@@ -108,6 +108,11 @@ def test_the_message_holds_everything() -> None:
     assert {"error": expected} == json.loads(body)
 
 
+def shortened(lines: list[str], width: int) -> list[str]:
+    """Return lines of at most this many characters, each that was longer with dots."""
+    return [line if len(line) <= width else f"{line[:width]}..." for line in lines]
+
+
 @given(st.text(max_size=3000), st.lists(st.text(max_size=500), max_size=9), st.integers(300, 3000))
 def test_an_error_is_valid_and_bounded(message: str, lines: list[str], bytes_max: int) -> None:
     """Whatever it says, an error is valid JSON within the limit, cut between characters."""
@@ -116,12 +121,12 @@ def test_an_error_is_valid_and_bounded(message: str, lines: list[str], bytes_max
     body = WIRE.encode_failure(told, limits)
     text = json.loads(body)["error"]["message"]
     assert len(body) <= bytes_max
-    whole = "\n".join((message, *lines)) if message else "\n".join(("", *lines))
-    assert text == whole or (text.endswith("...") and whole.startswith(text[:-3]))
+    forms = ["\n".join((message, *shortened(lines, width))) for width in LINE_WIDTHS]
+    assert text in forms or (text.endswith("...") and forms[-1].startswith(text[:-3]))
     event = WIRE.encode_stream_failure(told, limits)
     assert event.startswith(b'data: {"error":')
     assert event.endswith(b"}\n\n")
-    assert 1 == event.count(b"\n\n") == event.count(b"data: ") or "data: " in whole
+    assert 1 == event.count(b"\n\n") == event.count(b"data: ") or "data: " in text
     assert len(event) <= bytes_max
 
 

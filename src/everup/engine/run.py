@@ -193,8 +193,7 @@ class Run:
     def note_end(self, attempt: Attempt, fault: Fault) -> None:
         """Remember how an attempt ended that was left at its answer clock; unless we ended it, by its own fault."""
         place = attempt.place
-        if place is None:
-            return
+        assert place is not None, "note_fault() comes first"
         before = self.tried[place]
         if fault.kind in {FaultKind.SUPERSEDED, FaultKind.DEADLINE}:
             fault = before.fault

@@ -139,10 +139,10 @@ class StreamRun:
         try:
             data = await attempt.sent_exchange().read()
         except TransportError as error:
-            fault = attempt.transport_fault(error)
             batch = stream.close()
-            is_ours = attempt.watch is not None and attempt.watch.over is not None
-            return (Batch(batch.raw, batch.seen, fault) if is_ours or batch.fault is not None else batch), True
+            if batch.fault is None:  # a finish reason came: complete, whatever ended the connection (row 40)
+                return batch, True
+            return Batch(batch.raw, batch.seen, attempt.transport_fault(error)), True
         if not data:
             return stream.close(), True
         batch = stream.feed(data)

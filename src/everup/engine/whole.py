@@ -152,8 +152,7 @@ class Slow:
         End the attempt when it was the deadline.
         """
         attempt, run = self.attempt, self.whole.run
-        if attempt is None:
-            return
+        assert attempt is not None, "a clock runs only for an attempt that was made"
         if kind is not FaultKind.ANSWER:
             attempt.give_up(kind)
             return

@@ -99,8 +99,8 @@ def after_fault(health: Health, fault: Fault, limits: Limits, now_mono_s: float,
     Return the health that follows from one fault.
 
     `jitter` is a number from 0 to 1. An explicit Retry-After is kept exactly, within its limits; otherwise the
-    pause doubles with each cooldown in a row, jittered over its upper half. What was under way when a cooldown
-    began and fails too is the same cooldown. A kind without a backoff changes nothing.
+    pause doubles with each cooldown in a row, jittered over its upper half. What fails while one runs (it was
+    under way when that began, or tried as the least bad) is the same one. A kind without a backoff changes nothing.
     """
     backoff = RULES[fault.kind].backoff
     if backoff is None:
@@ -109,17 +109,15 @@ def after_fault(health: Health, fault: Fault, limits: Limits, now_mono_s: float,
     recent = recent[-RECENT_MAX:]
     is_explicit = fault.retry_after_s is not None
     is_due = is_explicit or sum(within_s == backoff.within_s for _, within_s in recent) >= backoff.after
-    is_running = now_mono_s < health.until_mono_s and not health.is_probing
+    is_running = now_mono_s < health.until_mono_s
     if not is_due and (is_running or health.level == 0):
         return replace(health, recent=recent, failed_mono_s=now_mono_s)
-    level = max(health.level - 1, 0) if is_running else health.level
-    until_mono_s = now_mono_s + pause(backoff, fault, limits, level, jitter)
-    if (is_running or health.is_explicit) and until_mono_s <= health.until_mono_s:
-        return replace(
-            health, recent=recent, failed_mono_s=now_mono_s, level=level + 1, probed_mono_s=now_mono_s, is_probing=False
-        )
+    level = health.level if is_running else health.level + 1
+    until_mono_s = now_mono_s + pause(backoff, fault, limits, level - 1, jitter)
+    if is_running and until_mono_s <= health.until_mono_s:
+        return replace(health, recent=recent, failed_mono_s=now_mono_s, probed_mono_s=now_mono_s, is_probing=False)
     return Health(
-        level=level + 1,
+        level=level,
         until_mono_s=until_mono_s,
         kind=fault.kind,
         reason=fault.message,

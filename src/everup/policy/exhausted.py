@@ -56,7 +56,7 @@ def make_failure(
     `kept_out` are ready sentences about candidates that were not tried ("openai/x: cooling ...").
     """
     faults = [record.fault for record in records if record.fault is not None]
-    lines = [line_of(record) for record in records if record.fault is not None]
+    lines = [line_of(record, record.fault) for record in records if record.fault is not None]
     lines += [f"{skip.name}: left out, {skip.reason}" for skip in plan.skipped]
     lines += kept_out
     lines = list(dict.fromkeys(lines))
@@ -70,7 +70,7 @@ def make_failure(
         return told_refusal(refusal, tuple(lines), trail)
     status, code = status_of(plan, verdicts, stop)
     hints = [fault.retry_after_s for fault in verdicts if fault.retry_after_s is not None]
-    is_busy = FaultKind.QUEUE_FULL in {fault.kind for fault in verdicts} <= UNSENT
+    is_busy = status == 503 and FaultKind.QUEUE_FULL in {fault.kind for fault in verdicts} <= UNSENT
     return Failure(
         status=status,
         kind=KIND_OF_STATUS.get(status, "unavailable"),
@@ -78,7 +78,7 @@ def make_failure(
         message=headline(plan, stop, len(faults)),
         lines=tuple(lines),
         retry_after_s=BUSY_S if is_busy else min(hints) if status == 429 and hints else None,
-        should_retry=is_busy and status == 503,
+        should_retry=is_busy,
         trail=trail,
     )
 
@@ -204,11 +204,8 @@ def headline(plan: Plan, stop: Stop, attempts: int) -> str:
     return f"No candidate of route {plan.route.name!r} answered ({tries})."
 
 
-def line_of(record: AttemptRecord) -> str:
+def line_of(record: AttemptRecord, fault: Fault) -> str:
     """Return one candidate with its cause, as a person reads it."""
-    fault = record.fault
-    if fault is None:
-        return f"{record.candidate}: answered"
     who = record.candidate if record.profile in {"", "default"} else f"{record.candidate} ({record.profile})"
     advice = ADVICE.get(fault.kind, "")
     words = "; ".join(each for each in (fault.message, advice) if each)

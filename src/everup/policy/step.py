@@ -172,8 +172,8 @@ def same_again(plan: Plan, tried: Sequence[Tried], *, now_mono_s: float, is_repa
         index=last.index,
         pause_s=pause_s,
         is_jittered=rule.is_jittered and pause_s > hint_s,
-        is_fresh=kind in {FaultKind.STALE, FaultKind.MISDIRECTED},
-        is_clean=kind is FaultKind.FOREIGN_REASONING or was_cleaned(tried, last.index),
+        is_fresh=kind is FaultKind.MISDIRECTED or has_failed(tried, last.index, FaultKind.STALE),
+        is_clean=has_failed(tried, last.index, FaultKind.FOREIGN_REASONING),
     )
 
 
@@ -185,13 +185,13 @@ def hint_left_s(each: Tried, now_mono_s: float) -> float | None:
     return max(each.at_mono_s + hint_s - now_mono_s, 0.0)
 
 
-def was_cleaned(tried: Sequence[Tried], index: int) -> bool:
+def has_failed(tried: Sequence[Tried], index: int, kind: FaultKind) -> bool:
     """
-    Return whether this candidate already refused foreign reasoning.
+    Return whether a candidate has ever failed so in this request.
 
-    So that it is sent clean from then on.
+    Once it refused foreign reasoning it is sent clean, once its connection was stale it gets a new one.
     """
-    return any(each.index == index and each.fault.kind is FaultKind.FOREIGN_REASONING for each in tried)
+    return any(each.index == index and each.fault.kind is kind for each in tried)
 
 
 def is_open(candidate: Candidate, plan: Plan, tried: Sequence[Tried]) -> bool:

@@ -17,7 +17,7 @@ from everup.errors import RequestError
 from everup.shapes.asked import Asked
 from everup.shapes.route import Needs
 from everup.wires.openai_chat.messages import Seen, read_messages
-from everup.wires.openai_chat.scan import check_field, check_keys, too_deep
+from everup.wires.openai_chat.scan import check_field, check_keys, is_too_deep, too_deep
 
 if TYPE_CHECKING:
     from everup.shapes.limits import Limits
@@ -70,8 +70,14 @@ def read_request(body: bytes, limits: Limits) -> Asked:
     `RequestError` (400) for anything no upstream could understand.
     """
     fields = read_fields(body, limits)
-    model = read_model(fields.get("model"))
-    messages = read_messages(fields.get("messages"), limits)
+    try:
+        model = read_model(fields.get("model"))
+        messages = read_messages(fields.get("messages"), limits)
+    except RequestError:
+        # How deep the decoder itself goes differs between Pythons; what is too deep is told as that on all.
+        if is_too_deep(body, limits.json_depth_max):
+            raise too_deep(limits.json_depth_max) from None
+        raise
     check_sizes(fields, messages, body, limits)
     return Asked(
         model=model,
