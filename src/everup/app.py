@@ -47,13 +47,15 @@ from everup.observe.metrics import Metrics
 from everup.policy.plan import make_plan
 from everup.shapes.route import Candidate, Needs
 from everup.shapes.snapshot import Client, ClientScope, Snapshot
-from everup.surfaces.keys import KeyRing
+from everup.surfaces.guard import is_loopback
+from everup.surfaces.keys import KeyRing, is_strong
 from everup.surfaces.table import Application
 from everup.wires.table import WIRES
 
 if TYPE_CHECKING:
     from everup.shapes.found import Found
     from everup.shapes.limits import Limits
+    from everup.shapes.secret import Secret
     from everup.shapes.snapshot import ServerSettings
 
 GGUF_VARIABLE = "EVERUP_GGUF"
@@ -298,12 +300,27 @@ class Gateway:
         """
         Return a configured client with its key's digest.
 
-        "" while the key cannot be had.
+        "" while the key cannot be had, or is too weak for where everup listens (S1).
         """
         try:
+            if client.source is not None and not self.is_good_enough(self.credentials.secret_of(client.source)):
+                self.log.event(
+                    "keys.too_weak",
+                    "error",
+                    client=client.name,
+                    cause="other machines can reach server.host, and this client's key is no 32 random bytes",
+                    works="the client is refused, everything else is served",
+                    fix=f"everup keys new {client.name}",
+                )
+                return replace(client, digest="")
             return replace(client, digest=self.credentials.digest_of(client))
         except CredentialError:
             return replace(client, digest="")
+
+    def is_good_enough(self, key: Secret) -> bool:
+        """Return whether a client's key may be used where everup listens."""
+        server = self.holder.current.server
+        return bool(server.unix_socket) or is_loopback(server.host) or is_strong(key.reveal())
 
     def status(self) -> dict[str, Any]:
         """Return what `/status` shows."""

@@ -19,7 +19,6 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from everup.errors import ConfigError
@@ -47,6 +46,8 @@ BACKLOG = 2048
 ACCEPTS_PER_TURN = 64
 """How often asyncio accepts before it looks at other sockets again; also bounds its loop when descriptors are out."""
 SHED_MAX = 64
+GC_THRESHOLD = 20_000, 50, 100
+"""Far above the standard library's 700: what a crowd of streams holds is looked at a few times, not a thousand."""
 CUT_S = 2.0
 """Time for the error events of requests that outlasted the drain."""
 FLUSH_S = 3.0
@@ -256,6 +257,8 @@ class Server:
             listeners = await self.listen(application, connections)
             gc.collect()
             gc.freeze()
+            # A request leaves no cycles, and with many streams open each pass over them costs more than their start.
+            gc.set_threshold(*GC_THRESHOLD)
             on_ready(url_of(self.settings, self.port()))
             try:
                 await self.ending.wait()
@@ -271,23 +274,10 @@ class Server:
     async def listen(self, application: Application, connections: Connections) -> list[asyncio.Server]:
         """Return the servers that accept on our sockets."""
         loop = asyncio.get_running_loop()
-        config = Config(
-            application,
-            loop="none",
-            http=Bounded,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-        )
-        config.load()
         listeners = []
         for each in self.sockets:
             listener = await loop.create_server(
-                lambda: Bounded(connections, config, self.state, loop),
+                lambda: Bounded(connections, self.state, loop, application.take),
                 sock=each,
                 ssl=self.context,
                 backlog=ACCEPTS_PER_TURN,

@@ -48,7 +48,8 @@ def bad(tmp_path: Path) -> Path:
 
 def test_a_good_file(everup: Everup, good: Path) -> None:
     """A file without a fault is called good, with what it has."""
-    assert (0, f"{good}: good (1 provider, 1 route)\n", "") == everup("config", "check", str(good))
+    done = everup("config", "check", str(good), ONE_KEY="k")
+    assert (0, f"{good}: good (1 provider, 1 route)\n", "") == done
 
 
 def test_a_bad_file(everup: Everup, bad: Path) -> None:
@@ -75,7 +76,18 @@ def test_no_toml_at_all(everup: Everup, tmp_path: Path) -> None:
     path.write_text("[a]\nb = \n", encoding="utf-8")
     done = everup("config", "check", "x.toml")
     assert (78, 1) == (done.code, done.out.count("\n"))
-    assert done.out.startswith("x.toml:2:5: ")
+    assert done.out.startswith("x.toml:2:5: error: ")
+    (problem,) = json.loads(everup("config", "check", "--json", "x.toml").out)
+    assert ("x.toml", 2, 5, "error") == tuple(problem[name] for name in ("path", "line", "column", "severity"))
+
+
+def test_a_key_that_is_not_there(everup: Everup, tmp_path: Path) -> None:
+    """A key that cannot be had from here is a warning that says what to do; the file is still good."""
+    (tmp_path / "x.toml").write_text('[providers.groq]\nkey = "file:no.key"\n', encoding="utf-8")
+    done = everup("config", "check", "x.toml")
+    assert 0 == done.code
+    assert "x.toml: warning: provider groq, profile default: the file " in done.out
+    assert "no.key does not exist" in done.out
 
 
 def test_no_file(everup: Everup, home: Path) -> None:
@@ -83,6 +95,7 @@ def test_no_file(everup: Everup, home: Path) -> None:
     done = everup("config", "check")
     assert (0, "") == (done.code, done.err)
     assert str(home / "everup.toml") in done.out
+    assert [] == json.loads(everup("config", "check", "--json").out)
     assert (78, "", "everup: there is no file nowhere.toml\n") == everup("config", "check", "nowhere.toml")
     assert not home.exists()
 
@@ -110,4 +123,5 @@ def test_the_example_of_the_first_ten_minutes(everup: Everup, tmp_path: Path, ro
     """The config file that docs/start.md shows is good as it stands."""
     page = (root / "docs" / "start.md").read_text(encoding="utf-8")
     (tmp_path / "everup.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
-    assert (0, "everup.toml: good (2 providers, 1 route)\n", "") == everup("config", "check", "everup.toml")
+    done = everup("config", "check", "everup.toml", OPENAI_API_KEY="k")
+    assert (0, "everup.toml: good (2 providers, 1 route)\n", "") == done

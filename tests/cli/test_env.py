@@ -18,7 +18,7 @@ NASTY = ["plain", "two words", "it's", "$(touch x)`id`", 'a"b', "back\\slash", "
 
 def test_the_lines_for_a_shell(everup: Everup) -> None:
     """Without a config file the default address is printed, with the key of the environment."""
-    done = everup("env", "--shell", "sh", EVERUP_API_KEY=KEY, EVERUP_URL="")
+    done = everup("env", "--shell", "sh", EVERUP_API_KEY=KEY, EVERUP_URL="", EVERUP_HOME="")
     assert done.out == f"export OPENAI_BASE_URL=http://127.0.0.1:4400/v1\nexport OPENAI_API_KEY={KEY}\n"
     assert (0, "") == (done.code, done.err)
 
@@ -36,8 +36,25 @@ def test_without_a_key(everup: Everup, home: Path) -> None:
     """Without a key it says what makes one, exits with 1, prints no line to run and makes no folder."""
     done = everup("env")
     assert (1, "") == (done.code, done.out)
-    assert done.err == "everup: there is no key yet: `everup run` makes one when it first starts\n"
+    where = home / "key"
+    assert done.err == f"everup: there is no key yet in {where}: `everup run` makes one when it first starts\n"
     assert not home.exists()
+
+
+def test_a_key_that_cannot_be_used(everup: Everup, home: Path) -> None:
+    """A key file that is there and no good is told as that, not as absent."""
+    home.mkdir()
+    (home / "key").write_text("two words\n", encoding="ascii")
+    done = everup("env")
+    assert (1, "") == (done.code, done.out)
+    assert "holds a space" in done.err
+    assert "EVERUP_API_KEY" in done.err
+    assert "no key yet" not in done.err
+
+
+def test_a_home_named_by_the_environment_goes_along(everup: Everup, home: Path) -> None:
+    """Where EVERUP_HOME is set it is printed too, so that the other commands find the same key there."""
+    assert f"export EVERUP_HOME={home}" == everup("env", "--shell", "sh", EVERUP_API_KEY=KEY).out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +89,7 @@ def test_another_address_is_kept_for_everup_too(everup: Everup) -> None:
     """An address given by hand is also set for everup's own commands, with or without /v1."""
     done = everup("env", "--shell", "powershell", "--url", "localhost:9000/v1/", EVERUP_API_KEY=KEY)
     lines = ("$env:OPENAI_BASE_URL = 'http://localhost:9000/v1'", f"$env:OPENAI_API_KEY = '{KEY}'")
-    assert done.out == "\n".join((*lines, "$env:EVERUP_URL = 'http://localhost:9000'", ""))
+    assert [*lines, "$env:EVERUP_URL = 'http://localhost:9000'"] == done.out.splitlines()[:3]
 
 
 def test_a_broken_config_file_is_told(everup: Everup, home: Path) -> None:

@@ -88,9 +88,13 @@ def test_tls(everup: Everup, home: Path, tmp_path: Path) -> None:
     (home / "everup.toml").write_text(config, encoding="utf-8")
     with answering(listener, tls=tls):
         assert "{}\n" == everup("status", "--json", EVERUP_URL="").out
-        refused = everup("chat", "x", "--url", f"https://127.0.0.1:{port}")
-    assert 3 == refused.code
+        assert "{}\n" == everup("status", "--json", EVERUP_URL=f"https://127.0.0.1:{port}").out
+        refused = everup("chat", "x", "--url", f"https://localhost:{port}")
+        plain = everup("models", "--url", f"http://127.0.0.1:{port}")
+    assert 3 == refused.code == plain.code
     assert "certificate is not accepted" in refused.err
+    assert "set SSL_CERT_FILE" in refused.err
+    assert "if it speaks TLS, write https://" in plain.err
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,14 @@ def test_a_route_that_is_not_there(everup: Everup, home: Path) -> None:
     done = everup("keys", "new", "a", "--route", "defalt")
     assert 0 == done.code
     assert "no route defalt" in done.err
+
+
+def test_a_file_of_clients_that_cannot_be_read(everup: Everup, home: Path) -> None:
+    """A damaged file is told with what helps, is not taken for an empty one, and is not written over."""
+    home.mkdir()
+    (home / "clients.json").write_text('{"clients": [', encoding="utf-8")
+    done = everup("keys", "list")
+    assert (1, "") == (done.code, done.out)
+    assert "it is not JSON; put a good copy back, or move it away" in done.err
+    assert 1 == everup("keys", "new", "a").code
+    assert '{"clients": [' == (home / "clients.json").read_text(encoding="utf-8")

@@ -46,8 +46,18 @@ def test_plain_columns() -> None:
 def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal the same cells stand in a drawn table, and markup in a cell is only text."""
     out = Terminal()
-    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("os.environ", {"TERM": "xterm", "COLUMNS": "60"})
     monkeypatch.setattr("sys.stdout", out)
-    screen.show_table(("NAME", "WHY"), [("[red]a", "b")])
+    screen.show_table(("NAME", "WHY"), [("[red]a", "b"), ("x" * 70, "c")])
     assert "[red]a" in out.getvalue()
     assert "─" in out.getvalue()
+    assert 70 == out.getvalue().count("x"), "a long name is folded, not cut short"
+
+
+def test_a_table_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With NO_COLOR a table is plain on a terminal too."""
+    out = Terminal()
+    monkeypatch.setattr("os.environ", {"TERM": "xterm", "NO_COLOR": "1"})
+    monkeypatch.setattr("sys.stdout", out)
+    screen.show_table(("NAME", "WHY"), [("a", "b")])
+    assert "NAME  WHY\na     b\n" == out.getvalue()

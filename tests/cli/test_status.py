@@ -14,7 +14,14 @@ from tests.cli.fake_gateway import as_json, fake
 from tests.cli.test_models import CONFIG
 
 READY = {"state": "ready", "why": "", "until_s": None, "last_ms": 812, "requests": 5, "failures": 0}
-COOLING = {"state": "cooling", "why": "rate_limit", "until_s": 75.2, "last_ms": None, "requests": 2, "failures": 2}
+COOLING = {
+    "state": "cooling",
+    "why": "rate_limit: slow down",
+    "until_s": 75.2,
+    "last_ms": None,
+    "requests": 2,
+    "failures": 2,
+}
 VIEW: dict[str, Any] = {
     "version": "0.1.0",
     "pid": 1,
@@ -41,6 +48,7 @@ def test_the_gateways_state(everup: Everup) -> None:
     lines = done.out.splitlines()
     assert "everup 0.1.0 at http://127.0.0.1:4400, up for 1 h 2 min, 3 open, configured by everup.toml" == lines[0]
     assert "default  openai/gpt-x, then groq/llama" in lines
+    assert "groq/llama (default): rate_limit: slow down" == lines.pop(-2)
     rows = {line.split()[0]: line.split() for line in lines if "/" in line.split("  ")[0]}
     assert ["openai/gpt-x", "a", "ready", "812", "ms", "5", "0"] == rows["openai/gpt-x"]
     words = ["groq/llama", "default", "cooling", "rate_limit", "in", "1", "min", "15", "s", "2", "2"]
@@ -60,7 +68,16 @@ def test_another_versions_state(everup: Everup, view: object) -> None:
     with fake({"/status": as_json(view)}) as it:
         done = everup("status", "--url", it.url)
     assert 0 == done.code
-    assert "There is no candidate yet" in done.out
+    assert "There is no candidate" in done.out
+
+
+def test_without_a_candidate(everup: Everup) -> None:
+    """What would help depends on whether a config file says what to use."""
+    for source, words in (("found on this machine", "set a provider's key"), ("e.toml", "everup config check")):
+        with fake({"/status": as_json({"config": {"source": source}, "candidates": []})}) as it:
+            done = everup("status", "--url", it.url)
+        assert words in done.out
+        assert ("configured by" in done.out) == (source == "e.toml")
 
 
 def test_a_key_without_the_scope(everup: Everup) -> None:

@@ -68,3 +68,20 @@ def test_a_unix_socket() -> None:
     text = render_found(None, SNAPSHOT, "unix:/run/e.sock", KEY)
     assert "address  the Unix socket /run/e.sock\n" in text
     assert "everup chat --url unix:/run/e.sock" in text
+
+
+def test_a_home_of_ones_own() -> None:
+    """Where EVERUP_HOME is set the line to paste sets it too, quoted for its shell."""
+    text = render_found(None, SNAPSHOT, URL, KEY, platform="linux", home="/my home")
+    assert "\n  eval \"$(EVERUP_HOME='/my home' everup env)\"\n" in text
+    assert "\n  $env:EVERUP_HOME = '/my home'; everup env --shell powershell | " in text
+    assert "\n  EVERUP_HOME=/h everup chat --url unix:/s" in render_found(None, SNAPSHOT, "unix:/s", KEY, home="/h")
+
+
+def test_a_configured_embedded_model() -> None:
+    """The embedded model of a config file is described as that of a first run."""
+    embedded = Provider(
+        name="embedded", wire="openai_chat", base_url="embedded:", profiles=(Profile(id="a", provider="embedded"),)
+    )
+    text = render_found(None, Snapshot(source="c.toml", providers={"embedded": embedded}), URL, KEY)
+    assert "  embedded  -      on this machine, started when first needed\n" in text

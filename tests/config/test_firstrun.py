@@ -84,6 +84,26 @@ def test_an_everup_model_that_nothing_answers_to_is_told() -> None:
     assert "(openai)" in loaded.problems[0].reason
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("groq/x", "groq was not found: set GROQ_API_KEY"),
+        ("lmstudio/x", "lmstudio was not found at http://127.0.0.1:1234/v1"),
+        ("openai/gpt-5-minl", "openai does not list this model; did you mean `gpt-5-mini`?"),
+        ("openai/gpt-5-mini", ""),
+    ],
+)
+def test_an_everup_model_is_checked_against_what_was_found(override: str, words: str) -> None:
+    """A model that its provider does not list, or whose provider is not here, is told with what would help."""
+    problems = load_found(Found(providers=(OPENAI,)), override).problems
+    assert (words in problems[0].reason) if words else (problems == ())
+
+
+def test_the_default_route_stands_first() -> None:
+    """What a person reads first is the route that is used when nothing is said."""
+    assert ["default", "local"] == list(chains(Found(providers=(OPENAI,), embedded_model=SMOL)))
+
+
 def test_keys_are_references() -> None:
     """A found key is a reference to its variable, and a local server is asked without one."""
     providers = load_found(Found(providers=(OPENAI, OLLAMA), embedded_model=SMOL)).snapshot.providers

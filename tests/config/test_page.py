@@ -13,7 +13,7 @@ from everup.shapes.limits import Limits
 
 
 def test_the_page_has_not_drifted(root: Path) -> None:
-    """The page in the clone is what the code would write: `python -m everup.config.page > docs/config.md`."""
+    """The page in the clone is what `render_page()` returns; write that to docs/config.md after a change."""
     assert render_page() == (root / "docs" / "config.md").read_text(encoding="utf-8")
 
 

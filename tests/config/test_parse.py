@@ -38,13 +38,30 @@ def test_a_syntax_error_has_its_place_and_reason(text: str, place: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(text)
     assert len(caught.value.problems) == 1
-    assert re.fullmatch(re.escape(f"{PATH}:{place}: ") + "[a-z].+", caught.value.problems[0])
+    assert re.fullmatch(re.escape(f"{PATH}:{place}: error: ") + "[a-z].+", caught.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[a]\n[a]\n", "the table [a] is there twice"),
+        ("[a.b]\n[a.b]\n", "the table [a.b] is there twice"),
+        ("x = 1\nx = 2\n", "this setting is there twice, or a table has its name"),
+    ],
+)
+def test_what_is_there_twice_is_told_in_toml_words(text: str, reason: str) -> None:
+    """A table or setting that is repeated is named as a person wrote it."""
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert caught.value.problems[0].endswith(f": error: {reason}")
 
 
 def test_warnings_travel_with_the_snapshot() -> None:
     """What was wrong is in the snapshot's warnings, for `everup status`."""
     loaded = read("[sever]\n")
-    assert (f"{PATH}:1:1: sever: unknown setting, ignored; did you mean `server`?",) == loaded.snapshot.warnings
+    assert (
+        f"{PATH}:1:1: warning: sever: unknown setting, ignored; did you mean `server`?",
+    ) == loaded.snapshot.warnings
     assert loaded.problems[0].severity is Severity.WARNING
 
 
@@ -123,7 +140,7 @@ def test_a_file_is_read_with_what_windows_editors_add(tmp_path: Path) -> None:
         ("missing", "there is no such file"),
         (".", "it is a folder"),
         ("large", "larger than"),
-        ("latin", ":2:6: this byte is not UTF-8"),
+        ("latin", ":2:6: error: this byte is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, words: str) -> None:

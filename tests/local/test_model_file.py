@@ -52,7 +52,7 @@ def test_nothing_found_says_where_it_looked(tmp_path: Path) -> None:
     found = find_model(tmp_path, package=NOWHERE)
     assert isinstance(found, NoModel)
     assert str(tmp_path / "models") in found.cause
-    assert "everup local get" == found.fix
+    assert "run `everup local get`" == found.fix
 
 
 def test_the_package_is_not_imported(real_model: ModelFile) -> None:

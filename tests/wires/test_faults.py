@@ -130,13 +130,6 @@ def test_an_error_is_valid_and_bounded(message: str, lines: list[str], bytes_max
     assert len(event) <= bytes_max
 
 
-def test_a_providers_own_refusal_goes_as_it_came() -> None:
-    """A refusal set as raw is the body, and one line in a stream."""
-    raw = b'{"error":\n {"message": "no"}}'
-    assert raw == WIRE.encode_failure(failure(raw=raw), LIMITS)
-    assert b'data: {"error":  {"message": "no"}}\n\n' == WIRE.encode_stream_failure(failure(raw=raw), LIMITS)
-
-
 def test_an_error_event_is_no_normal_end() -> None:
     """The event that ends a broken stream does not look like an end."""
     assert b"[DONE]" not in WIRE.encode_stream_failure(failure(), LIMITS)

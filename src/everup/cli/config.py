@@ -7,6 +7,8 @@ value of a faulty line.
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sized
 
     from everup.config.problem import Problem
+    from everup.shapes.snapshot import Snapshot
 
+UNREAD = re.compile(r"(?::(\d+):(\d+))?: error: (.*)", re.DOTALL)
+"""What follows the path in a line of `ConfigError`."""
 FILE = click.argument("file", metavar="[FILE]", default="")
 
 
@@ -36,7 +41,8 @@ def check(file: str, *, as_json: bool) -> None:
     """
     Say what is wrong with a config file, line by line.
 
-    FILE is the one in everup's home unless given. The exit code is 78 if there is an error.
+    FILE is the one in everup's home unless given. The exit code is 78 if there is an error. A key that cannot be
+    had in this terminal (an unset variable, an absent file) is a warning.
 
     Example: everup config check everup.toml
     """
@@ -44,23 +50,20 @@ def check(file: str, *, as_json: bool) -> None:
     try:
         loaded = place.read_config(path)
     except ConfigError as error:
-        for problem in error.problems:
-            say(problem)
+        show_problems([unread(line, str(path)) for line in error.problems], as_json=as_json)
         raise Ended(Exit.CONFIG) from None
     if loaded is None:
         if file:
             raise Ended(Exit.CONFIG, f"there is no file {path}")
-        say(f"There is no config file ({path}): everup uses what it finds on this machine.")
-        return
-    if as_json:
-        show_json([as_dict(each) for each in loaded.problems])
-    else:
-        for each in loaded.problems:
-            say(problem_line(each))
-    if any(each.severity == "error" for each in loaded.problems):
+        absent = f"There is no config file ({path}): everup uses what it finds on this machine."
+        return show_json([]) if as_json else say(absent)
+    problems = [*loaded.problems, *missing_keys(loaded.snapshot, str(path))]
+    show_problems(problems, as_json=as_json)
+    if loaded.errors:
         raise Ended(Exit.CONFIG)
     if not as_json:
         say(f"{path}: good ({count(loaded.snapshot.providers, 'provider')}, {count(loaded.snapshot.routes, 'route')})")
+    return None
 
 
 @config.command()
@@ -84,15 +87,39 @@ def show(file: str, *, defaults: bool) -> None:
     if loaded is None:
         tell(f"There is no config file ({path}): everup uses what it finds on this machine.")
     for each in loaded.problems if loaded else ():
-        tell(problem_line(each))
+        tell(str(each))
     if text := render(loaded.snapshot if loaded else Snapshot(), defaults=defaults).strip():
         say(text)
 
 
-def problem_line(problem: Problem) -> str:
-    """Return `file:line:column: error|warning: reason`, as compilers write it."""
-    where = f"{problem.path}:{problem.line}:{problem.column}" if problem.line else problem.path
-    return f"{where}: {problem.severity}: {problem.reason}"
+def show_problems(problems: list[Problem], *, as_json: bool) -> None:
+    """The problems stand on stdout."""
+    if as_json:
+        return show_json([as_dict(each) for each in problems])
+    for each in problems:
+        say(str(each))
+    return None
+
+
+def unread(line: str, path: str) -> Problem:
+    """Return the problem of a file that could not be read at all."""
+    from everup.config.problem import Problem, Severity
+
+    found = UNREAD.fullmatch(line.removeprefix(path))
+    row, column, reason = found.groups() if found else (0, 0, line)
+    return Problem(path=path, line=int(row or 0), column=int(column or 0), reason=reason, severity=Severity.ERROR)
+
+
+def missing_keys(snapshot: Snapshot, path: str) -> list[Problem]:
+    """Return a warning for each key that cannot be had in this terminal, from here."""
+    import asyncio
+
+    from everup.config.problem import Problem, Severity
+    from everup.credentials.holder import Credentials
+    from everup.disk.read import read_file
+
+    sentences = asyncio.run(Credentials(os.environ, read_file).load(snapshot))
+    return [Problem(path=path, line=0, column=0, reason=each, severity=Severity.WARNING) for each in sentences]
 
 
 def as_dict(problem: Problem) -> dict[str, str | int]:

@@ -41,16 +41,18 @@ def env(*, shell: str | None, url: str, config: str) -> None:
     """
     server = place.server_settings(config)
     if server.unix_socket and not url and not place.environ_url():
-        words = f"everup listens on the Unix socket {server.unix_socket} only, which OPENAI_BASE_URL cannot name"
+        words = f"the gateway listens on the Unix socket {server.unix_socket} only, which OPENAI_BASE_URL cannot name"
         raise Ended(Exit.FAILED, f"{words}: set server.host and server.port instead, or give --url")
     address = place.find_url(url, server)
     key = place.find_key()
     if not key:
-        raise Ended(Exit.FAILED, "there is no key yet: `everup run` makes one when it first starts")
+        raise Ended(Exit.FAILED, place.no_key())
     chosen = Shell(shell) if shell else Shell.POWERSHELL if sys.platform == "win32" else Shell.SH
     variables = {"OPENAI_BASE_URL": f"{address}/v1", "OPENAI_API_KEY": key}
     if url or config:
         variables["EVERUP_URL"] = address  # so that `everup chat` and `everup status` find it too
+    if named := place.environ_home():
+        variables["EVERUP_HOME"] = named  # that they find the key too, where only this line was pasted
     for name, value in variables.items():
         say(line(chosen, name, value))
 

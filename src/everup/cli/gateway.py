@@ -78,7 +78,7 @@ def find_gateway(url: str = "") -> Address:
         host=parts.hostname,
         port=port,
         is_tls=parts.scheme == "https",
-        ca_file="" if given else server.tls_cert,
+        ca_file=server.tls_cert if not given or found == place.url_of(server) else "",
         key=place.find_key(),
     )
 
@@ -141,7 +141,8 @@ async def ask(
         try:
             await answer.begin()
         except Cut as cut:
-            raise Ended(Exit.NOT_RUNNING, f"what listens at {address.shown} gave no answer: {cut}") from None
+            hint = "" if address.is_tls or address.socket_path else "; if it speaks TLS, write https://"
+            raise Ended(Exit.NOT_RUNNING, f"what listens at {address.shown} gave no answer: {cut}{hint}") from None
         yield answer
     finally:
         writer.close()
@@ -166,9 +167,11 @@ async def connect(address: Address) -> tuple[asyncio.StreamReader, asyncio.Strea
 
 def reason(error: OSError) -> str:
     """Return why a connection failed, and the setting that helps a wrong name."""
-    verify = getattr(error, "verify_message", "")
-    if verify:
+    verify = str(getattr(error, "verify_message", ""))
+    if "mismatch" in verify or "not valid for" in verify:
         return f"its certificate is not accepted: {verify}; set EVERUP_URL to the name the certificate is for"
+    if verify:
+        return f"its certificate is not accepted: {verify}; set SSL_CERT_FILE to the certificate if it is your own"
     return words(error)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from everup.cli import place
+from everup.cli.exits import Ended, Exit
 from everup.cli.options import JSON
 from everup.cli.screen import say, show_json, show_table, tell
 from everup.errors import ConfigError
@@ -64,7 +65,7 @@ def list_keys(*, as_json: bool) -> None:
 
     Example: everup keys list
     """
-    rows = listed()
+    rows, is_whole = listed()
     if as_json:
         show_json(rows)
     elif rows:
@@ -72,8 +73,10 @@ def list_keys(*, as_json: bool) -> None:
             (row["name"], ", ".join(row["scopes"]), ", ".join(row["routes"]) or "all", row["made"]) for row in rows
         ]
         show_table(("CLIENT", "SCOPES", "ROUTES", "MADE"), cells)
-    else:
+    elif is_whole:
         say("There is no client but yourself, with everup's own key.")
+    if not is_whole:
+        raise Ended(Exit.FAILED)
 
 
 @keys.command()
@@ -92,8 +95,8 @@ def revoke(name: str) -> None:
     say(f"The key of {name} is revoked; a running gateway refuses it within 1 s.")
 
 
-def listed() -> list[dict[str, Any]]:
-    """Return every client with a key: the home's, then the config file's."""
+def listed() -> tuple[list[dict[str, Any]], bool]:
+    """Return the clients of home and config file, and whether the home's could be read."""
     from everup.credentials.clients import read_clients
 
     stored = read_clients(place.home())
@@ -103,7 +106,8 @@ def listed() -> list[dict[str, Any]]:
         as_row(client, datetime.fromtimestamp(stored.created_unix_s.get(name, 0), UTC).date().isoformat())
         for name, client in stored.clients.items()
     ]
-    return rows + [as_row(client, "in the config file") for client in configured().values()]
+    rows += [as_row(client, "in the config file") for client in configured().values()]
+    return rows, not stored.problems
 
 
 def as_row(client: Client, made: str) -> dict[str, Any]:

@@ -75,6 +75,21 @@ def environ_url() -> str:
     return os.environ.get("EVERUP_URL", "").strip()
 
 
+def environ_home() -> str:
+    """Return the home that the environment names as an absolute path, or nothing."""
+    return str(home()) if os.environ.get("EVERUP_HOME") else ""
+
+
+def no_key() -> str:
+    """Return why this home has no key to show."""
+    from everup.credentials.keys import stored_key
+
+    found = stored_key(home() / "key")
+    if found is not None and found.cause:
+        return f"{found.cause}; the key that `everup run` then shows at its start goes into EVERUP_API_KEY"
+    return f"there is no key yet in {home() / 'key'}: `everup run` makes one when it first starts"
+
+
 def key_hint(*, is_there: bool) -> str:
     """Return which key was sent, or that there was none, for one that is refused."""
     if os.environ.get("EVERUP_API_KEY"):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from everup.cli import place
 from everup.cli.exits import Exit
 from everup.cli.screen import tell
 
@@ -68,7 +69,15 @@ def rendered(found: Found | None, snapshot: Snapshot, url: str, key_where: str, 
 
     called = program(sys.executable, shutil.which("everup"), sys.platform)
     words = f"--url {shlex.quote(url)}" if is_moved else f"--config {shlex.quote(str(Path(config).absolute()))}"
-    return render_found(found, snapshot, url, key_where, env_words=words if is_moved or config else "", program=called)
+    return render_found(
+        found,
+        snapshot,
+        url,
+        key_where,
+        env_words=words if is_moved or config else "",
+        program=called,
+        home=place.environ_home(),
+    )
 
 
 def program(python: str, on_path: str | None, platform: str) -> str:

@@ -58,8 +58,8 @@ def is_coloured(stream: TextIO) -> bool:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The table stands on stdout, drawn on a terminal, plain in a pipe."""
-    if not sys.stdout.isatty():
+    """The table stands on stdout, drawn on a terminal, plain in a pipe or without colour."""
+    if not is_coloured(sys.stdout):
         say(columns(head, rows))
         return
     from rich import box
@@ -67,10 +67,12 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in head:
+        table.add_column(name, overflow="fold")  # a name cut short cannot be copied
     for row in rows:
         table.add_row(*(Text(harmless(cell, sys.stdout)) for cell in row))
-    Console(no_color=not is_coloured(sys.stdout)).print(table)
+    Console().print(table)
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HEAD = ("CANDIDATE", "PROFILE", "STATE", "WHY", "UNTIL", "LAST", "REQUESTS", "FAILED")
 DAY_S = 86_400
+FOUND = "found on this machine"
+"""What a first run gives as its source."""
 
 
 @click.command()
@@ -50,6 +52,11 @@ def status(*, as_json: bool, url: str) -> None:
         show_view(view if isinstance(view, dict) else {})
 
 
+def origin(source: object) -> str:
+    """Return where the configuration is from, in words."""
+    return str(source) if source == FOUND else f"configured by {source}"
+
+
 def show_view(view: dict[str, Any]) -> None:
     """The gateway's view stands on stdout, its warnings first on stderr."""
     config = as_table(view.get("config"))
@@ -58,30 +65,36 @@ def show_view(view: dict[str, Any]) -> None:
     since = span(view.get("uptime_s"))
     say(
         f"everup {view.get('version', '?')} at {view.get('url', '?')}, up for {since}, "
-        f"{view.get('requests_open', 0)} open, configured by {config.get('source', '?')}"
+        f"{view.get('requests_open', 0)} open, {origin(config.get('source', '?'))}"
     )
     if routes := [(name, ", then ".join(map(str, as_list(chain))) or "-") for name, chain in routes_of(view)]:
         say("")
         show_table(("ROUTE", "ANSWERED BY"), routes)
     say("")
-    if rows := [candidate_row(as_table(each)) for each in as_list(view.get("candidates"))]:
-        show_table(HEAD, rows)
-    else:
+    candidates = [as_table(each) for each in as_list(view.get("candidates"))]
+    if candidates:
+        show_table(HEAD, [candidate_row(each) for each in candidates])
+        for each in candidates:
+            if ":" in (why := str(each.get("why") or "")):
+                say(f"{each.get('candidate', '')} ({each.get('profile', '')}): {why}")
+    elif config.get("source") == FOUND:
         say("There is no candidate yet: set a provider's key, start a local server, or run `everup local get`.")
+    else:
+        say("There is no candidate: the configuration has no route with a model. `everup config check` says more.")
     embedded = as_table(view.get("embedded"))
     if embedded.get("model") or embedded.get("cause"):
         say(embedded_line(embedded))
 
 
 def candidate_row(each: dict[str, Any]) -> tuple[str, ...]:
-    """Return one candidate as a row: blank where nothing is known."""
+    """Return one candidate as a row, of the reason its kind: blank where nothing is known."""
     until = each.get("until_s")
     last = each.get("last_ms")
     return (
         str(each.get("candidate", "")),
         str(each.get("profile", "")),
         str(each.get("state", "")),
-        str(each.get("why") or ""),
+        str(each.get("why") or "").partition(":")[0],
         f"in {span(until)}" if isinstance(until, int | float) else "",
         f"{last} ms" if isinstance(last, int | float) else "",
         str(each.get("requests", 0)),

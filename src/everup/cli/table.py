@@ -6,6 +6,7 @@ What must not live here: looking for it, printing it. Pure text from values; cal
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from everup.shapes.found import Found, FoundProvider
     from everup.shapes.snapshot import Snapshot
 
+EMBEDDED = "embedded:"
+WHEN_NEEDED = "on this machine, started when first needed"
 NOTHING = """Nothing was found that could answer: no provider's key, no model server on this machine, no embedded model.
 Requests get a 503 that says so. Do one of these; everup picks up a server or a model file by itself:
   everup local get                   fetch a small model that runs on this machine (98 MB)
@@ -32,19 +35,21 @@ def render_found(
     env_words: str = "",
     platform: str = "",
     program: str = "everup",
+    home: str = "",
 ) -> str:
     """
     Return what there is, routes, address, where the key is, the line to paste.
 
     `found` is None when a config file says what to use. `url` has no `/v1`; `env_words` are the options that
     `everup env` needs to find this gateway ("--url ..."), nothing when it is where files say it is.
-    `program` is how a shell calls everup.
+    `program` is how a shell calls everup; `home` is EVERUP_HOME where the environment sets it, for another
+    terminal may not.
     """
     origin = "found on this machine" if found else f"configured by {snapshot.source}"
     parts = [f"everup {__version__}, {origin}"]
     rows = [found_row(each) for each in found.providers] if found else configured_rows(snapshot)
     if found and found.embedded_model:
-        rows.append(("embedded", found.embedded_model, "on this machine, started when first needed"))
+        rows.append(("embedded", found.embedded_model, WHEN_NEEDED))
     if rows:
         parts.append(columns(("PROVIDER", "MODEL", "NOTE"), rows, indent="  "))
     elif found:
@@ -57,7 +62,7 @@ def render_found(
     socket_path = url.removeprefix("unix:") if url.startswith("unix:") else ""
     address = f"the Unix socket {socket_path}" if socket_path else f"{url}/v1"
     parts.append(columns((), (("address", address), ("key", key_where)), indent="  "))
-    parts.append(how_to_use(program, env_words, platform or sys.platform, socket_path))
+    parts.append(how_to_use(program, env_words, platform or sys.platform, socket_path, home))
     return "\n\n".join(parts)
 
 
@@ -75,20 +80,25 @@ def configured_rows(snapshot: Snapshot) -> list[tuple[str, str, str]]:
         models = ", ".join(dict.fromkeys(ref.model for ref in chains)) or "-"
         profiles = len(provider.profiles)
         keys = f", {profiles} profiles" if profiles > 1 else ""
-        rows.append((name, models, f"{provider.base_url}{keys}"))
+        rows.append((name, models, WHEN_NEEDED if provider.base_url == EMBEDDED else f"{provider.base_url}{keys}"))
     return rows
 
 
-def how_to_use(program: str, env_words: str, platform: str, socket_path: str) -> str:
+def how_to_use(program: str, env_words: str, platform: str, socket_path: str, home: str) -> str:
     """Return the lines to paste in another terminal."""
+    in_sh = f"EVERUP_HOME={shlex.quote(home)} " if home else ""
+    in_powershell = "$env:EVERUP_HOME = '{}'; ".format(home.replace("'", "''")) if home else ""
     if socket_path:
-        return f"In another terminal:\n  {program} chat --url unix:{socket_path}"
+        return f"In another terminal:\n  {in_sh}{program} chat --url unix:{socket_path}"
     command = f"{program} env {env_words}".rstrip()
     if platform == "win32":
-        paste = (f"{command} | Out-String | Invoke-Expression", f'eval "$({command} --shell sh)"   (in Git Bash)')
+        paste = (
+            f"{in_powershell}{command} | Out-String | Invoke-Expression",
+            f'eval "$({in_sh}{command} --shell sh)"   (in Git Bash)',
+        )
     else:
         paste = (
-            f'eval "$({command})"',
-            f"{command} --shell powershell | Out-String | Invoke-Expression   (PowerShell)",
+            f'eval "$({in_sh}{command})"',
+            f"{in_powershell}{command} --shell powershell | Out-String | Invoke-Expression   (PowerShell)",
         )
     return "\n".join(("In another terminal, so that OpenAI clients find it:", *(f"  {line}" for line in paste)))

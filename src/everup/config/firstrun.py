@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everup.config.parse import Loaded, load_document
-from everup.config.problem import Report
+from everup.config.problem import Report, nearest
 from everup.config.words import read_ref
+from everup.providers.known import KNOWN
 
 if TYPE_CHECKING:
     from everup.config.schema import Table
@@ -27,8 +28,8 @@ def load_found(found: Found, override_model: str = "") -> Loaded:
     An `EVERUP_MODEL` that cannot be placed is warned of, not obeyed.
     """
     report = Report(SOURCE)
-    if override_model and place(found, override_model) is None:
-        report.warn((), f"{VARIABLE} is left aside: {misplaced(found)}")
+    if override_model and (doubt := model_doubt(found, override_model)):
+        report.warn((), doubt)
     return load_document(compose(found, override_model), report)
 
 
@@ -37,17 +38,15 @@ def compose(found: Found, override_model: str = "") -> Table:
     providers: Table = {provider.name: provider_table(provider) for provider in found.providers}
     chain = [f"{provider.name}/{provider.model}" for provider in preferred(found) if provider.model]
     embedded = f"embedded/{found.embedded_model}" if found.embedded_model else ""
-    routes: Table = {}
+    has_local = bool(embedded and chain)
     if embedded:
         providers["embedded"] = {}
-        if chain:
-            routes["local"] = {"try": [embedded]}
-        else:
-            chain = [embedded]
+        chain = chain or [embedded]
     if first := place(found, override_model):
         chain = [first, *(model for model in chain if model != first)]
-    if chain:
-        routes["default"] = {"try": chain}
+    routes: Table = {"default": {"try": chain}} if chain else {}
+    if has_local:
+        routes["local"] = {"try": [embedded]}
     return {"providers": providers, "routes": routes}
 
 
@@ -82,7 +81,28 @@ def place(found: Found, model: str) -> str | None:
     return f"embedded/{model}" if found.embedded_model and model == found.embedded_model else None
 
 
-def misplaced(found: Found) -> str:
-    """Return why no found provider answers to `EVERUP_MODEL`, and how it is written."""
-    names = ", ".join(provider.name for provider in found.providers) or "none"
-    return f"no provider that was found lists this model; write it `provider/model`, of those found ({names})"
+def model_doubt(found: Found, model: str) -> str:
+    """Return what is wrong with what `EVERUP_MODEL` says; nothing if it is good."""
+    placed = place(found, model)
+    ref = read_ref(placed or model)
+    if placed is None:
+        return f"{VARIABLE} is left aside: {misplaced(found, ref.provider if ref else '')}"
+    listed: tuple[str, ...] | None = (found.embedded_model,) if ref and ref.provider == "embedded" else None
+    for provider in found.providers:
+        if ref and provider.name == ref.provider:
+            listed = provider.models
+    if ref is None or not listed or ref.model in listed:
+        return ""
+    return f"{VARIABLE} is asked first, but {ref.provider} does not list this model{nearest(ref.model, listed)}"
+
+
+def misplaced(found: Found, provider: str) -> str:
+    """Return why no found provider answers to `EVERUP_MODEL`, and what helps."""
+    known = KNOWN.get(provider)
+    if known is not None and known.key_env:
+        return f"{provider} was not found: set {known.key_env} to a key that it accepts, and start everup again"
+    if known is not None:
+        return f"{provider} was not found at {known.base_url}: start it, then everup again"
+    names = [each.name for each in found.providers] + (["embedded"] if found.embedded_model else [])
+    shown = ", ".join(names) or "none"
+    return f"no provider that was found lists this model; write it `provider/model`, of those found ({shown})"

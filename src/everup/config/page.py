@@ -50,7 +50,8 @@ INTRO = """\
 
 everup reads `--config FILE`, else `everup.toml` in its home (`EVERUP_HOME`, else the platform's folder for state).
 Without a file it uses what it finds on the machine. `everup config check` says what is wrong with a file, with line
-and column; `everup config show --defaults` prints every setting that is in force. Neither shows a secret.
+and column, and warns of keys that cannot be had in that terminal; `everup config show --defaults` prints every setting
+that is in force. Neither shows a secret.
 
 A fault switches off the entry it is in and nothing else: a bad provider, route or client is left out, a bad limit
 keeps its default, a bad link of a chain is skipped. Unknown settings are warned of and ignored.

@@ -6,6 +6,7 @@ What must not live here: the meaning of settings (see `build`). Called by app an
 
 from __future__ import annotations
 
+import ast
 import codecs
 import hashlib
 import re
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 FILE_BYTES_MAX = 1_048_576
 PLACE = re.compile(r"^(.*?) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
+TWICE = re.compile(r"^Cannot declare (\((?:'[A-Za-z0-9_-]+', ?)*(?:'[A-Za-z0-9_-]+')?\)) twice$")
+"""A table's name as a Python tuple; one with stranger characters is left as the parser wrote it."""
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 """What Windows editors put first."""
 
@@ -55,7 +58,7 @@ def load(text: str, path: str) -> Loaded:
     except (ValueError, RecursionError) as error:
         # tomllib lets two things through: numbers beyond Python's digits, and nesting beyond its stack.
         reason = "nested too deeply" if isinstance(error, RecursionError) else "a number or date that cannot be"
-        raise ConfigError((f"{path}:1:1: {reason}",)) from None
+        raise ConfigError((f"{path}:1:1: error: {reason}",)) from None
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return load_document(document, Report(path, text), sha256=digest)
 
@@ -76,9 +79,9 @@ def load_file(path: Path) -> Loaded:
     """
     read = read_file(path, FILE_BYTES_MAX)
     if read.state is ReadState.ABSENT:
-        raise ConfigError((f"{path}: there is no such file",))
+        raise ConfigError((f"{path}: error: there is no such file",))
     if read.state is not ReadState.OK:
-        raise ConfigError((f"{path}: cannot be read: {read.cause}",))
+        raise ConfigError((f"{path}: error: it cannot be read: {read.cause}",))
     return load(decode(read.data, str(path)), str(path))
 
 
@@ -90,19 +93,28 @@ def decode(data: bytes, path: str) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(encoding, "replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise ConfigError((f"{path}:{line}:{column}: this byte is not {encoding.upper()} text",)) from None
+        raise ConfigError((f"{path}:{line}:{column}: error: this byte is not {encoding.upper()} text",)) from None
 
 
 def syntax_problem(message: str, text: str, path: str) -> str:
     """
-    Return a syntax error as `file:line:column: reason`.
+    Return a syntax error as `file:line:column: error: reason`.
 
     The parser's texts name keys, never values.
     """
     found = PLACE.match(message)
-    reason = found[1] if found else message
+    reason = plain(found[1] if found else message)
     if found and found[2]:
         line, column = int(found[2]), int(found[3])
     else:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-    return f"{path}:{line}:{column}: {reason[:1].lower()}{reason[1:]}"
+    return f"{path}:{line}:{column}: error: {reason[:1].lower()}{reason[1:]}"
+
+
+def plain(reason: str) -> str:
+    """Return a reason of the parser, its two riddles in the words of a TOML file."""
+    if reason == "Cannot overwrite a value":
+        return "this setting is there twice, or a table has its name"
+    if found := TWICE.match(reason):
+        return f"the table [{'.'.join(map(str, ast.literal_eval(found[1])))}] is there twice"
+    return reason

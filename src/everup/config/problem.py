@@ -48,9 +48,9 @@ class Problem(Struct, frozen=True, kw_only=True):
     severity: Severity
 
     def __str__(self) -> str:
-        """Return `file:line:column: reason`."""
+        """Return `file:line:column: error|warning: reason`, as compilers write it."""
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        return f"{place}: {self.reason}"
+        return f"{place}: {self.severity}: {self.reason}"
 
 
 class Report:

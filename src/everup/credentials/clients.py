@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "clients.json"
 FILE_BYTES_MAX = 4_194_304
+MEND = "put a good copy back, or move it away (its keys are then no longer valid)"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -62,7 +63,7 @@ def read_clients(home: Path) -> StoredClients:
     if read.state is ReadState.ABSENT:
         return StoredClients(state=read.state)
     if read.state is not ReadState.OK:
-        return StoredClients(state=read.state, problems=(f"{path} is {read.state}: {read.cause}",))
+        return StoredClients(state=read.state, problems=(f"{path} is {read.state}: {read.cause}; {MEND}",))
     clients: dict[str, Client] = {}
     created: dict[str, float] = {}
     problems: list[str] = []
@@ -148,7 +149,7 @@ def changeable(path: Path) -> dict[str, object]:
     read, document = read_document(path)
     if read.state in {ReadState.OK, ReadState.ABSENT}:
         return document
-    raise StoreError("change", str(path), f"it is {read.state} ({read.cause}) and is not written over")
+    raise StoreError("change", str(path), f"it is {read.state} ({read.cause}) and is not written over; {MEND}")
 
 
 def read_document(path: Path) -> tuple[ReadResult, dict[str, object]]:

@@ -48,6 +48,8 @@ class OwnKey(Struct, frozen=True, kw_only=True):
     is_kept: bool = True
     """False when it lives in memory only: then it must be printed once."""
     problem: str = ""
+    cause: str = ""
+    """Why it is not kept, as a clause."""
 
 
 def new_key() -> Secret:
@@ -118,4 +120,4 @@ def make_key(path: Path) -> OwnKey:
 def in_memory(cause: str, fix: str) -> OwnKey:
     """Return a new key that is not kept, with the reason."""
     problem = f"{cause}. This key is good until everup stops; to keep one: {fix}"
-    return OwnKey(secret=new_key(), where="memory", is_new=True, is_kept=False, problem=problem)
+    return OwnKey(secret=new_key(), where="memory", is_new=True, is_kept=False, problem=problem, cause=cause)

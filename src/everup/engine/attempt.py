@@ -11,6 +11,8 @@ import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from everup.errors import CredentialError, Sent, TransportError, TransportKind
 from everup.local.embedded import EmbeddedDown
 from everup.net.client import Outgoing
@@ -38,6 +40,7 @@ REFUSAL_S = 5.0
 SETTLE_S = 0.25
 """After a complete answer: how long its connection may take to become reusable."""
 
+MASK = "***"
 PASSED_ON = (b"x-request-id",)
 """Headers of a provider's answer that the client gets too: what its support asks for."""
 
@@ -70,6 +73,7 @@ class Attempt:
         self.exchange: Exchange | None = None
         self.gates: list[Gate] = []
         self.held: ExitStack | None = None
+        self.secret = ""
         self.place: int | None = None
         """Where its run has recorded it; None until it has."""
         self.is_probing = step.is_probe
@@ -95,6 +99,7 @@ class Attempt:
         except TimeoutError:
             words = TOLD[FaultKind.DEADLINE].format(s=self.elapsed_s())
             return make_fault(FaultKind.DEADLINE, words, possibly_billed=False)
+        self.secret = secret.reveal() if secret is not None else ""
         origin, prefix = self.parts.origin(base_url, self.candidate.provider)
         foreign = (
             frozenset({"*"}) if self.step.is_clean else foreign_to(self.parts, self.wire, self.asked, self.candidate)
@@ -103,7 +108,7 @@ class Attempt:
         outgoing = Outgoing(
             method=b"POST",
             target=f"{prefix}{self.wire.target}".encode("ascii"),
-            headers=self.headers(secret.reveal() if secret is not None else ""),
+            headers=self.headers(self.secret),
             body=body,
         )
         self.marks = Marks(self.loop.time())
@@ -175,6 +180,14 @@ class Attempt:
         is_sent = self.exchange is not None and self.exchange.sent is not Sent.NOTHING
         return make_fault(over, TOLD[over].format(s=self.elapsed_s()), possibly_billed=is_sent)
 
+    def masked(self, fault: Fault) -> Fault:
+        """Return a fault without the key this attempt used: providers echo keys of forms nobody knows (S18)."""
+        if not self.secret or (self.secret not in fault.message and self.secret not in fault.code):
+            return fault
+        return replace(
+            fault, message=fault.message.replace(self.secret, MASK), code=fault.code.replace(self.secret, MASK)
+        )
+
     def give_up(self, _kind: FaultKind) -> None:
         """End the exchange now: a clock decided."""
         if self.exchange is not None:
@@ -214,6 +227,7 @@ class Attempt:
         """Give back the clock, the connection, the slots and the embedded model."""
         if self.watch is not None:
             self.watch.stop()
+            self.watch = None  # it knows its run, which knows us: left as it is, every request would be a cycle
         if self.exchange is not None:
             self.exchange.close()
         self.parts.admission.leave(self.gates)

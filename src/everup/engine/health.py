@@ -56,6 +56,25 @@ class Tally:
         self.last_fault = ""
 
 
+class Observed:
+    """The newest observations of one kind, and their p95, worked out anew at every few of them."""
+
+    __slots__ = ("count", "p95_s", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds: deque[float] = deque(maxlen=OBSERVED_MAX)
+        self.count = 0
+        self.p95_s: float | None = None
+        """None while there are too few."""
+
+    def add(self, seconds: float) -> None:
+        """Remember one more."""
+        self.seconds.append(seconds)
+        self.count += 1
+        if self.count % OBSERVED_MIN == 0:
+            self.p95_s = sorted(self.seconds)[int(len(self.seconds) * 0.95)]
+
+
 class CandidateView(Struct, frozen=True, kw_only=True):
     """One candidate as a person sees it; `until_s` is seconds from now."""
 
@@ -77,7 +96,7 @@ class HealthTable:
         self.jitter = jitter
         self.healths: dict[Key, Health] = {}
         self.tallies: dict[tuple[str, str], Tally] = {}
-        self.observed: dict[tuple[str, bool], deque[float]] = {}
+        self.observed: dict[tuple[str, bool], Observed] = {}
         self.changed = asyncio.Event()
 
     def readiness(self, candidate: Candidate, now_mono_s: float) -> Readiness:
@@ -173,15 +192,13 @@ class HealthTable:
         if seen is None:
             if len(self.observed) >= self.limits.health_entries_max:
                 self.observed.pop(next(iter(self.observed)))
-            seen = self.observed[key] = deque(maxlen=OBSERVED_MAX)
-        seen.append(seconds)
+            seen = self.observed[key] = Observed()
+        seen.add(seconds)
 
     def observed_p95_s(self, candidate: Candidate, *, is_stream: bool) -> float | None:
         """Return the p95 of what was seen of this kind of answer, None while that is too little."""
         seen = self.observed.get((candidate.name, is_stream))
-        if seen is None or len(seen) < OBSERVED_MIN:
-            return None
-        return sorted(seen)[int(len(seen) * 0.95)]
+        return None if seen is None else seen.p95_s
 
     def view(self, candidate: Candidate, now_mono_s: float) -> CandidateView:
         """Return a candidate as `/status` shows it."""

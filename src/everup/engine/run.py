@@ -137,6 +137,8 @@ class Run:
 
         Briefly while another candidate is ready.
         """
+        if self.parts.admission.is_free(self.plan.candidates[index]):
+            return 0.0
         left_s = self.plan.deadline_mono_s - self.loop.time()
         is_soft = self.is_other_ready(index)
         return max(0.0, min(left_s, self.plan.patience_s if is_soft else self.limits.queue_s))
@@ -166,6 +168,7 @@ class Run:
         One that was left at its answer clock still runs: `note_end` says what became of it.
         """
         candidate, now = attempt.candidate, self.loop.time()
+        fault = attempt.masked(fault)
         attempt.place = len(self.records)
         self.tried.append(Tried(candidate.index, fault, now, is_running=fault.kind is FaultKind.ANSWER))
         self.records.append(self.record_of(attempt, fault=fault, usage=usage))
@@ -254,7 +257,8 @@ class Run:
         """Return the trail so far, with the attempt that answers as its last."""
         records = [*self.records, self.record_of(current)] if current is not None else self.records
         notes = [f"{skip.name} skipped ({skip.reason})" for skip in self.plan.skipped]
-        notes += [f"{who} skipped ({why})" for who, why in self.kept_out()]
+        if self.passed_over:
+            notes += [f"{who} skipped ({why})" for who, why in self.kept_out()]
         return make_trail(records, notes, self.limits.trail_bytes_max)
 
     def note_passed_over(self, chosen: int) -> None:

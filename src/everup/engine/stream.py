@@ -14,7 +14,7 @@ from everup.engine.attempt import passed_on
 from everup.engine.run import Exhausted, Run
 from everup.engine.watch import Watch
 from everup.errors import TransportError
-from everup.policy.commit import Action, Signal, Stage, commit, signal_of
+from everup.policy.commit import SHOWN_BITS, Action, Signal, Stage, commit, signal_of
 from everup.policy.faults import make_fault
 from everup.policy.step import Stop, Try
 from everup.policy.trail import tell_fault
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from everup.net.exchange import Head
     from everup.wires.base import StreamRelay, Wire
 
-LIFE = Seen.PING | Seen.START | Seen.CONTENT | Seen.TOOL | Seen.USAGE | Seen.FINISH | Seen.END
+LIFE_BITS = int(Seen.PING | Seen.START | Seen.CONTENT | Seen.TOOL | Seen.USAGE | Seen.FINISH | Seen.END)
+END_BIT, PING_ONLY = int(Seen.END), int(Seen.PING)
 BEGINS = Action.RELEASE, Action.RELEASE_END
 
 
@@ -108,6 +109,9 @@ class StreamRun:
         is_over = False
         while not is_over:
             batch, is_over = await self.read(attempt, stream)
+            if self.stage is Stage.SHOWN and not is_over:
+                await self.forward(attempt, batch)
+                continue
             self.mark(attempt, batch)
             if batch.fault is not None and self.stage is not Stage.SHOWN:
                 return batch.fault
@@ -130,6 +134,18 @@ class StreamRun:
         await attempt.settle()
         return None
 
+    async def forward(self, attempt: Attempt, batch: Batch) -> None:
+        """Send a batch on in the middle of a shown answer, where nothing is left to decide."""
+        marks, now = attempt.marks, self.loop.time()
+        if batch.raw:
+            marks.is_client_slow = True
+            await self.out.write(batch.raw)
+            marks.is_client_slow = False
+            now = self.loop.time()
+        marks.byte_mono_s = now
+        if int(batch.seen) != PING_ONLY:
+            marks.event_mono_s = now
+
     async def read(self, attempt: Attempt, stream: StreamRelay) -> tuple[Batch, bool]:
         """
         Return what the next bytes hold, and whether the stream is over.
@@ -146,23 +162,23 @@ class StreamRun:
         if not data:
             return stream.close(), True
         batch = stream.feed(data)
-        if Seen.END in batch.seen and batch.fault is None:
+        if int(batch.seen) & END_BIT and batch.fault is None:
             last = stream.close()
             return Batch(batch.raw + last.raw, batch.seen | last.seen, last.fault), True
         return batch, batch.fault is not None
 
     def mark(self, attempt: Attempt, batch: Batch) -> None:
         """Tell the clocks what was seen."""
-        marks, now = attempt.marks, self.loop.time()
+        marks, now, seen = attempt.marks, self.loop.time(), int(batch.seen)
         marks.byte_mono_s = now
-        if batch.seen != Seen.PING:
+        if seen != PING_ONLY:
             marks.event_mono_s = now
         is_new_phase = False
-        if marks.first_mono_s is None and batch.seen & LIFE:
+        if marks.first_mono_s is None and seen & LIFE_BITS:
             marks.first_mono_s = now
             is_new_phase = True
             self.run.parts.health.observe(attempt.candidate, now - marks.start_mono_s, is_stream=True)
-        if marks.content_mono_s is None and batch.seen & (Seen.CONTENT | Seen.TOOL):
+        if marks.content_mono_s is None and seen & SHOWN_BITS:
             marks.content_mono_s = now
             is_new_phase = True
             labels = (attempt.candidate.name,)
@@ -198,7 +214,7 @@ class StreamRun:
         if action in BEGINS:
             await self.out.begin(200, [*self.head_of(attempt), *self.passed])
         if action is Action.TELL and fault is not None:
-            await self.out.fail(self.cut(attempt, fault))
+            await self.out.fail(self.cut(attempt, attempt.masked(fault)))
             return
         if self.held or data:
             whole = b"".join((*self.held, data)) if self.held else data

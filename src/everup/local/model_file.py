@@ -45,7 +45,7 @@ def find_model(home: Path, named: str = "", package: str = PACKAGE) -> ModelFile
         if folder is not None and (files := gguf_files(folder)):
             return describe(files[0])
     return NoModel(
-        f"no model file, neither in {home / 'models'} nor in the package {package.replace('_', '-')}", GET_IT
+        f"no model file, neither in {home / 'models'} nor in the package {package.replace('_', '-')}", f"run `{GET_IT}`"
     )
 
 

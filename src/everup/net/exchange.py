@@ -15,6 +15,7 @@ from everup.net.http1 import Head, Reader
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from everup.net.client import Client
     from everup.net.connection import Connection
@@ -39,6 +40,8 @@ class Exchange:
     connection: Connection | None = None
     dialing: asyncio.Task[Connection] | None = None
     waiter: asyncio.Future[None] | None = None
+    sink: Callable[[bytes], bool] | None = None
+    sink_error: Exception | None = None
     error: BaseException | None = None
     is_aborted = False
     is_closed = False
@@ -115,8 +118,9 @@ class Exchange:
 
     async def read_all(self, bytes_max: int) -> bytes:
         """Return the whole body; `TransportError(TOO_LARGE)` as soon as it is known to be larger."""
-        if self.reader is not None and self.reader.is_done:
-            body = await self.read()  # all of it has arrived
+        reader = self.reader
+        if reader is not None and reader.is_done and not self.is_aborted:
+            body = reader.take()  # all of it has arrived
         else:
             body = await self.collect(bytes_max)
         if len(body) > bytes_max:
@@ -134,6 +138,24 @@ class Exchange:
             pieces.append(data)
             size += len(data)
         return b"".join(pieces)
+
+    async def relay(self, sink: Callable[[bytes], bool]) -> None:
+        """
+        Give what arrives of the body to `sink` at once, without a turn of the loop between.
+
+        Returns when `sink` takes no more (it has kept what it was given last), and when there will be no more:
+        `read` then says why. An error of `sink` is raised here.
+        """
+        reader = self.reader
+        assert reader is not None, "there is no body before the head"
+        self.sink = sink
+        try:
+            while self.sink is not None and self.error is None and not reader.is_done and not reader.held:
+                await self.wait()
+        finally:
+            self.sink = None
+        if self.sink_error is not None:
+            raise self.sink_error
 
     def abort(self, error: TransportError) -> None:
         """End it now: the pending or next `head()` or `read()` raises `error`."""
@@ -219,6 +241,15 @@ class Exchange:
             self.fail(kind, f"{self.site.origin.place}: {why}")
             self.let_go()
             return
+        if self.sink is not None and reader.held:
+            try:
+                is_taken = self.sink(reader.take())
+            except Exception as error:  # noqa: BLE001  # a boundary: `relay` raises it where the request's task waits
+                self.sink_error = error
+                is_taken = False
+            if is_taken and not reader.is_done:
+                return
+            self.sink = None
         if reader.held_bytes > self.client.limits.stream_buffer_bytes and self.connection is not None:
             self.connection.pause_reading()
         self.wake()

@@ -12,8 +12,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
 from everup.errors import Sent, TransportKind
 from everup.policy.faults import make_fault
 from everup.policy.redaction import redact
@@ -42,19 +40,6 @@ __all__ = ["ErrorSeen", "Refusal", "classify_error", "classify_refusal", "classi
 LIMITS = Limits()
 WORDS_CHARS_MAX = 4096
 """How much of a provider's message is matched against patterns."""
-
-SHOWN_KINDS = frozenset(
-    {
-        FaultKind.BAD_REQUEST,
-        FaultKind.UNSUPPORTED,
-        FaultKind.FOREIGN_REASONING,
-        FaultKind.CONTEXT_OVERFLOW,
-        FaultKind.TOO_LARGE,
-        FaultKind.RATE_TOO_LARGE,
-        FaultKind.CONTENT_FILTER,
-    }
-)
-"""Refusals of the request itself: their body may become the client's answer."""
 
 WAITING_KINDS = frozenset(
     {
@@ -115,7 +100,7 @@ def classify_refusal(refusal: Refusal, limits: Limits = LIMITS) -> Fault:
         status=status,
         code=code_of(seen),
         retry_after_s=wait_s,
-        body=shown_body(kind, refusal.body, limits),
+        param=one_line(seen.param, 128),
     )
 
 
@@ -304,22 +289,6 @@ def wrong_path(text: str) -> str:
 def code_of(seen: ErrorSeen) -> str:
     """Return the code for trails: short and free of anything odd."""
     return one_line(seen.code or seen.type, 64)
-
-
-def shown_body(kind: FaultKind, body: bytes, limits: Limits) -> bytes:
-    """
-    Return a refusal's body for the client.
-
-    Redacted, whole JSON objects within the limit only.
-    """
-    if kind not in SHOWN_KINDS or len(body) > limits.error_body_bytes_max:
-        return b""
-    try:
-        clean = redact(body.decode()).encode()
-        is_object = isinstance(msgspec.json.decode(clean), dict)
-    except (ValueError, RecursionError):
-        return b""
-    return clean if is_object else b""
 
 
 def plain_text(body: bytes) -> str:

@@ -88,6 +88,10 @@ def commit(stage: Stage, signal: Signal) -> tuple[Stage, Action]:
     return TABLE.get((stage, signal), (Stage.ENDED, Action.NOTHING))
 
 
+SHOWN_BITS = int(Seen.CONTENT | Seen.TOOL)
+"""A plain number: flags compare slowly, and this is asked for every chunk."""
+
+
 def signal_of(seen: Seen) -> Signal:
     """Return whether these bytes hold content; everything else is quiet."""
-    return Signal.CONTENT if seen & (Seen.CONTENT | Seen.TOOL) else Signal.QUIET
+    return Signal.CONTENT if int(seen) & SHOWN_BITS else Signal.QUIET

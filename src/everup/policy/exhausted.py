@@ -133,6 +133,7 @@ def told_refusal(fault: Fault, lines: tuple[str, ...], trail: str) -> Failure:
         kind=KIND_OF_STATUS.get(status, "invalid_request"),
         code=fault.code or str(fault.kind),
         message=fault.message or "The provider refused the request.",
+        param=fault.param,
         lines=lines if len(lines) > 1 else (),
         trail=trail,
     )

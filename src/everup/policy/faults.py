@@ -174,7 +174,7 @@ def make_fault(
     code: str = "",
     retry_after_s: float | None = None,
     possibly_billed: bool | None = None,
-    body: bytes = b"",
+    param: str = "",
 ) -> Fault:
     """
     Return a fault of this kind with the table's verdict filled in.
@@ -192,5 +192,5 @@ def make_fault(
         code=code,
         retry_after_s=retry_after_s,
         possibly_billed=rule.possibly_billed if possibly_billed is None else possibly_billed,
-        body=body,
+        param=param,
     )

@@ -90,6 +90,8 @@ def take_turns(profiles: Sequence[Profile], turn: int) -> list[Profile]:
 
     Those of equal priority begin with another one each turn.
     """
+    if len(profiles) == 1:
+        return list(profiles)
     ordered: list[Profile] = []
     for priority in sorted({profile.priority for profile in profiles}):
         equal = [profile for profile in profiles if profile.priority == priority]

@@ -83,6 +83,9 @@ class Stop(Struct, frozen=True):
 
 Step = Try | Wait | Stop
 
+FIRST = Try(index=0)
+"""The usual step: the first candidate is ready."""
+
 
 def next_step(
     plan: Plan,
@@ -100,6 +103,9 @@ def next_step(
     `waited_s` is what this request has spent in `Wait`s; it bounds them (ruling 6). `is_repairable` says whether
     the repair of 1a would change the body: the same bytes are never sent again (FAULTS 2.6 d).
     """
+    is_first = not tried and plan.candidates and now_mono_s < plan.deadline_mono_s
+    if is_first and readiness(plan.candidates[0]).state is State.READY:
+        return FIRST
     if now_mono_s >= plan.deadline_mono_s or (tried and tried[-1].fault.kind is FaultKind.DEADLINE):
         return Stop(Why.DEADLINE)
     if tried and RULES[tried[-1].fault.kind].path[0] is Next.CLIENT:

@@ -16,7 +16,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
     `kind` is the wire-neutral type: invalid_request, authentication, permission, not_found, rate_limit,
     unavailable, timeout or internal. `lines` name each candidate with its cause; the encoder keeps the whole
-    within `Limits.error_bytes_max`. `raw` is a provider's own refusal, sent on as it is when set.
+    within `Limits.error_bytes_max`.
     """
 
     status: int
@@ -29,6 +29,5 @@ class Failure(Struct, frozen=True, kw_only=True):
     retry_after_s: float | None = None
     should_retry: bool = False
     trail: str = ""
-    raw: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Further headers of the error answer (`allow`, `www-authenticate`)."""

@@ -115,9 +115,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     code: str = ""
     retry_after_s: float | None = None
     possibly_billed: bool = False
-    body: bytes = b""
-    """The provider's own refusal, kept only for `Next.CLIENT` so that the client can be shown it; bounded."""
+    param: str = ""
+    """The field of the request that the provider names, where it refuses the request itself."""
 
     def __repr__(self) -> str:
-        """Return the kind, the rule and the status: a body may hold what a client wrote."""
+        """Return the kind, the rule and the status: a message may hold what a client wrote."""
         return f"Fault({self.kind}, rule={self.rule}, status={self.status})"

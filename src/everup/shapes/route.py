@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 from msgspec import field as with_default
+from msgspec.structs import force_setattr
 
 from everup.shapes.secret import SecretRef, SourceKind
 
@@ -111,6 +112,12 @@ class Model(Struct, frozen=True, kw_only=True):
     price: Price = Price()
     params: dict[str, object] = with_default(default_factory=dict)
     clocks: ClockOverrides = ClockOverrides()
+    name: str = ""
+    """`provider/model`, written once: it is asked for many times in each request."""
+
+    def __post_init__(self) -> None:
+        """Write the name."""
+        force_setattr(self, "name", str(self.ref))
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -140,7 +147,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Return `provider/model`."""
-        return str(self.model.ref)
+        return self.model.name
 
 
 class Needs(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from everup.errors import EverupError, RequestError
 if TYPE_CHECKING:
     from everup.shapes.failure import Failure
     from everup.shapes.snapshot import Client, Snapshot
-    from everup.surfaces.protocol import Bounded
+    from everup.surfaces.turn import Turn
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -33,46 +32,72 @@ class ClientLeft(EverupError):
     """The client is gone: nothing more to answer, nothing to log."""
 
 
+async def nothing() -> Message:
+    """Return that the client is gone: there is none."""
+    return {"type": "http.disconnect"}
+
+
+async def nowhere(_message: Message) -> None:
+    """Send to nobody."""
+
+
 class Call:
     """One request in the house; `client` is set once its key was found valid."""
 
     __slots__ = (
         "began_mono_s",
         "client",
-        "connection",
         "cors",
-        "cycle",
         "ending",
         "endpoint",
         "headers",
         "is_gone",
+        "listed",
         "method",
         "path",
+        "peer",
         "receive",
         "request_id",
         "route",
-        "scope",
         "send",
         "snapshot",
         "status",
         "task",
+        "turn",
         "watcher",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, snapshot: Snapshot, began_mono_s: float) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.send = send
+    def __init__(
+        self,
+        method: str,
+        path: bytes,
+        listed: list[tuple[bytes, bytes]],
+        peer: str,
+        *,
+        request_id: str,
+        snapshot: Snapshot,
+        began_mono_s: float,
+        turn: Turn | None = None,
+        receive: Receive = nothing,
+        send: Send = nowhere,
+    ) -> None:
+        """
+        `listed` are the headers as they came.
+
+        Either `turn` is where the request came from and the answer goes, or ASGI's `receive` and `send` are.
+        """
+        self.method = method
+        self.path = path
+        self.listed = listed
+        self.headers: dict[bytes, bytes] = dict(listed)
+        self.peer = peer
+        """The client's address, "" where it has none."""
+        self.request_id = request_id
         self.snapshot = snapshot
         self.began_mono_s = began_mono_s
-        self.method: str = scope["method"]
-        self.path: bytes = scope.get("raw_path") or b""
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.connection: Bounded | None = scope.get("everup.connection")
-        """Our own protocol, None under a plain ASGI server."""
-        self.cycle = self.connection.running if self.connection is not None else None
-        """This request on that connection: later ones may follow before this task is over."""
-        self.request_id = f"req_{secrets.token_hex(12)}"
+        self.turn = turn
+        self.receive = receive
+        self.send = send
         self.endpoint = "none"
         self.route = ""
         self.status = 0
@@ -90,12 +115,14 @@ class Call:
 
         Errors: `ClientLeft` if it has left already.
         """
-        if self.cycle is not None and self.cycle.disconnected:
-            raise ClientLeft
-        self.task = asyncio.current_task()
-        if self.connection is not None:
-            self.connection.gone = self.leave
+        turn = self.turn
+        if turn is not None:
+            if turn.disconnected:
+                raise ClientLeft
+            self.task = turn.task
+            turn.connection.gone = self.leave
         else:
+            self.task = asyncio.current_task()
             self.watcher = asyncio.create_task(self.wait_gone())
 
     def unwatch(self) -> None:
@@ -103,8 +130,8 @@ class Call:
         if self.task is None:
             return
         self.task = None
-        if self.connection is not None:
-            self.connection.gone = None
+        if self.turn is not None:
+            self.turn.connection.gone = None
         elif self.watcher is not None:
             self.watcher.cancel()
 
@@ -172,20 +199,31 @@ async def read_body(call: Call, bytes_max: int) -> bytes:
     # The parser has refused anything but digits; more than 18 of them are too many in any case.
     if declared is not None and (len(declared) > 18 or int(declared) > bytes_max):
         raise too_large(bytes_max)
+    turn = call.turn
+    if turn is not None and not turn.more_body and isinstance(turn.body, bytes) and not turn.disconnected:
+        parts, more = [turn.body], False  # the usual one: all of it came with the head
+        turn.body = b""
+    else:
+        parts, more = [], True
+    size = len(parts[0]) if parts else 0
+    while more and size <= bytes_max:
+        piece, more = await read_piece(call)
+        parts.append(piece)
+        size += len(piece)
+    if size > bytes_max:
+        raise too_large(bytes_max)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def read_piece(call: Call) -> tuple[bytes, bool]:
+    """Return the next piece of a body and whether more follow; `ClientLeft` if it never ends."""
+    turn = call.turn
+    if turn is not None:
+        data = await turn.read()
+        if data is None:
+            raise ClientLeft
+        return data, turn.more_body
     message = await call.receive()
     if message["type"] != "http.request":
         raise ClientLeft
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        parts = [body]
-        size = len(body)
-        while message.get("more_body") and size <= bytes_max:
-            message = await call.receive()
-            if message["type"] != "http.request":
-                raise ClientLeft
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-        body = b"".join(parts)
-    if len(body) > bytes_max:
-        raise too_large(bytes_max)
-    return body
+    return message.get("body", b""), message.get("more_body", False)

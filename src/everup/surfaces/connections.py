@@ -64,6 +64,8 @@ class Connections:
         self.by_address: dict[str, int] = {}
         self.now_mono_s = loop.time()
         """The loop's clock as of the last sweep: deadlines are coarse on purpose."""
+        self.date_line = b""
+        """The line with the date that answers carry, as of the last sweep."""
         self.timer: asyncio.TimerHandle | None = None
         self.emptied = asyncio.Event()
 
@@ -117,5 +119,7 @@ class Connections:
         now = self.now_mono_s = self.loop.time()
         for connection in [each for each in self.open if each.due_mono_s <= now]:
             connection.overdue()
-        self.state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        date = formatdate(usegmt=True).encode()
+        self.date_line = b"date: %b\r\n" % date
+        self.state.default_headers = [(b"date", date)]
         self.timer = self.loop.call_later(SWEEP_S, self.sweep)

@@ -1,33 +1,29 @@
 """
-HTTP/1.1 to clients: uvicorn's httptools protocol with the bounds it lacks.
+HTTP/1.1 from clients: one connection, its bounds and its deadlines.
 
-What must not live here: routes, keys, bodies' meaning. Deadlines for head and body, header bounds, strict
-targets, one Host, honest ends of cut answers. Sources: FAULTS S2, S12, S16; BUILDING 7. The uvicorn internals
-it leans on are listed in tests/surfaces/test_uvicorn_internals.py.
+What must not live here: routes, keys, bodies' meaning, the answer's bytes (see `turn`). Deadlines for head and
+body, header bounds, strict targets, one Host, honest ends of cut answers. Sources: FAULTS S2, S12, S16; BUILDING 7.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
 from everup.surfaces.connections import NEVER, SWEEP_S, UNKNOWN_ADDRESS, Connections, canonical_address
 from everup.surfaces.refusal import BUSY, Refused, encode_refusal
+from everup.surfaces.turn import Turn
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
-    from uvicorn.config import Config
     from uvicorn.server import ServerState
+
+    from everup.surfaces.turn import Answer
 
 # What the connection's incoming side waits for.
 NEW, HEAD, BODY, DONE, IDLE, DISCARD, DEAF = range(7)
@@ -46,53 +42,74 @@ TARGET = re.compile(rb"/[!-\"$-\[\]-~]*")
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)(/[!-\"$-\[\]-~]*)?")
 
 
-class Bounded(HttpToolsProtocol):
-    """One client connection."""
+class Bounded(asyncio.Protocol):
+    """One client connection; `answer` is called with each of its requests."""
+
+    # One is made for each connection: what starts out the same for all stands in the class.
+    address = ""
+    phase = NEW
+    due_mono_s = NEVER
+    body_end_mono_s = NEVER
+    head_bytes = 0
+    """Bytes read since the head began: an upper bound of its size."""
+    read_bytes = 0
+    barren_bytes = 0
+    """Bytes read in a body that brought no body: chunk extensions, trailers."""
+    is_fed = False
+    url = b""
+    running: Turn | None = None
+    """The request being answered."""
+    incoming: Turn | None = None
+    """The request being read, which may be a later one."""
+    gone: Callable[[], None] | None = None
+    """Called once when the client has left while its request runs."""
+    client: tuple[str, int] | None = None
+    transport: asyncio.Transport
+    flow: FlowControl
 
     def __init__(
-        self,
-        connections: Connections,
-        config: Config,
-        server_state: ServerState,
-        loop: asyncio.AbstractEventLoop,
+        self, connections: Connections, server_state: ServerState, loop: asyncio.AbstractEventLoop, answer: Answer
     ) -> None:
-        super().__init__(config, server_state, {}, loop)
         self.door = connections
         self.limits = connections.limits
-        self.address = ""
-        self.phase = NEW
-        self.due_mono_s = NEVER
-        self.body_end_mono_s = NEVER
-        self.head_bytes = 0
-        """Bytes read since the head began: an upper bound of its size."""
-        self.read_bytes = 0
-        self.barren_bytes = 0
-        """Bytes read in a body that brought no body: chunk extensions, trailers."""
-        self.is_fed = False
-        self.running: RequestResponseCycle | None = None
-        """The request being answered; `cycle` is the one being read, which may be a later one."""
-        self.gone: Callable[[], None] | None = None
-        """Called once when the client has left while its request runs."""
+        self.server_state = server_state
+        self.loop = loop
+        self.answer = answer
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.waiting: list[Turn] = []
+        """Requests sent before the answer to an earlier one, in their order."""
+        self.parser = httptools.HttpRequestParser(self)
+        # What follows a last request on a connection is not ours to judge while that is answered.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     # The connection.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection, or refuse it with a 503."""
-        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one only by its methods
+        self.flow = FlowControl(self.transport)
+        self.server_state.connections.add(self)  # type: ignore[arg-type]  # it knows only uvicorn's protocols
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.client = (str(peer[0]), int(peer[1]))
         address = canonical_address(self.client[0]) if self.client else UNKNOWN_ADDRESS
         if not self.door.admit(address):
-            transport.write(BUSY)
+            self.transport.write(BUSY)
             self.linger()
         else:
             self.address = address
             self.due_mono_s = self.door.now_mono_s + self.limits.head_s + SWEEP_S
         self.door.open.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Uncount the connection and tell its request that the client left."""
         self.door.leave(self, self.address)
+        self.server_state.connections.discard(self)
         self.tell_gone()
-        super().connection_lost(exc)
+        self.flow.resume_writing()
+        # Parser, turns and connection hold each other: let go, or each would wait for a collection.
+        self.running = self.incoming = None
+        del self.parser
 
     def eof_received(self) -> None:
         """Treat a half-closed client as gone; what was written may still leave."""
@@ -102,22 +119,22 @@ class Bounded(HttpToolsProtocol):
 
     def tell_gone(self) -> None:
         """Tell the running request once that nobody reads it any more."""
-        self.pipeline.clear()
-        cycle = self.running
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        self.waiting.clear()
+        turn = self.running
+        if turn is not None and not turn.response_complete:
+            turn.leave()
         gone, self.gone = self.gone, None
         if gone is not None:
             gone()
 
     def shutdown(self) -> None:
         """End an idle connection now, a busy one after its answer."""
-        if self.running is None or self.running.response_complete:
+        turn = self.running
+        if turn is None or turn.response_complete:
             self.transport.close()
         else:
-            self.running.keep_alive = False
-            self.pipeline.clear()
+            turn.keep_alive = False
+            self.waiting.clear()
 
     # Bytes in.
 
@@ -137,7 +154,8 @@ class Bounded(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # We offer no upgrade: the request is answered as it is, and then the connection ends.
-            self.cycle.keep_alive = False
+            if self.incoming is not None:
+                self.incoming.keep_alive = False
             self.phase = DEAF
             self.due_mono_s = NEVER
             return
@@ -170,56 +188,79 @@ class Bounded(HttpToolsProtocol):
         return Refused(400, "bad_request", "The bytes received are not a valid HTTP/1.1 request.")
 
     def on_message_begin(self) -> None:
-        """Start a request; its scope names this connection."""
-        super().on_message_begin()
+        """Start a request."""
         self.phase = HEAD
+        self.url = b""
+        self.headers = []
         # A head may begin anywhere in a read: its bytes in this read are at most all of it.
         self.head_bytes = self.read_bytes
-        self.scope["everup.connection"] = self  # type: ignore[typeddict-unknown-key]  # ours, not ASGI's
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; trailers (the same callback, after the body began) are dropped."""
         if self.phase == HEAD:
-            super().on_header(name, value)
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Check the head's bounds, framing, Host and target, then start the request."""
-        limits = self.limits
-        headers = self.headers
+        limits, headers, parser = self.limits, self.headers, self.parser
         if len(headers) > limits.headers_max:
             raise Refused(431, "too_many_headers", f"A request may have {limits.headers_max} headers, not more.")
         if self.head_bytes > limits.head_bytes_max:
             size = len(self.url) + sum(len(name) + len(value) for name, value in headers)
             if size > limits.head_bytes_max:
                 raise too_large_head(limits.head_bytes_max)
-        check_head(headers, self.url, self.parser.get_http_version())
-        if len(self.pipeline) >= PIPELINED_MAX:
+        version = parser.get_http_version()
+        target, expects = check_head(headers, self.url, version)
+        if len(self.waiting) >= PIPELINED_MAX:
             raise Refused(400, "bad_request", "Too many pipelined requests.")
         self.phase = BODY
         self.barren_bytes = 0
-        self.body_end_mono_s = self.door.now_mono_s + limits.body_s
-        self.due_mono_s = min(self.body_end_mono_s, self.door.now_mono_s + limits.body_quiet_s) + SWEEP_S
-        super().on_headers_complete()
+        now = self.door.now_mono_s
+        self.body_end_mono_s = now + limits.body_s
+        self.due_mono_s = min(self.body_end_mono_s, now + limits.body_quiet_s) + SWEEP_S
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        method = parser.get_method().decode("ascii")
+        before, self.incoming = (
+            self.incoming,
+            Turn(self, method, target, headers, keep_alive=keep_alive, expects=expects),
+        )
+        if before is None or before.response_complete:
+            self.begin(self.incoming)
+        else:
+            self.flow.pause_reading()
+            self.waiting.append(self.incoming)
 
     def on_body(self, body: bytes) -> None:
-        """Hand body bytes on."""
+        """Hand body bytes on; more than a task has room for wait in the socket."""
         self.is_fed = True
-        super().on_body(body)
+        turn = self.incoming
+        if turn is not None and not turn.response_complete:
+            turn.feed(body)
+            if len(turn.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """End the request's body: from here on nothing is due but the answer."""
         is_answered = self.phase == DISCARD
         self.phase = DONE
         self.due_mono_s = NEVER
-        super().on_message_complete()
-        if is_answered and not self.pipeline:
+        if self.incoming is not None and not self.incoming.response_complete:
+            self.incoming.end_body()
+        if is_answered and not self.waiting:
             self.rest()
 
     # Answers.
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self.running = cycle
-        super()._start_asgi_task(cycle, app)
+    def begin(self, turn: Turn) -> None:
+        """Let the application answer a request."""
+        self.running = turn
+        task = turn.task = self.loop.create_task(self.answer(turn))
+        self.server_state.tasks.add(task)
+        task.add_done_callback(turn.over)
 
     def on_response_complete(self) -> None:
         """Go on to the next pipelined request, or rest until one comes."""
@@ -228,8 +269,8 @@ class Bounded(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        if self.waiting:
+            self.begin(self.waiting.pop(0))
         elif self.phase == BODY:
             self.phase = DISCARD
             self.due_mono_s = self.door.now_mono_s + DISCARD_S
@@ -247,73 +288,30 @@ class Bounded(HttpToolsProtocol):
         """Return whether a request is being answered."""
         return self.running is not None and not self.running.response_complete
 
-    async def send_whole(
-        self, cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes
-    ) -> None:
-        """
-        Send a complete answer in one write.
-
-        The same as `http.response.start` and one last `http.response.body`, for half the calls and packets.
-        """
-        if cycle.response_started or cycle.disconnected:
-            return
-        if self.flow.write_paused:
-            await self.flow.drain()
-            if cycle.disconnected:
-                return
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            if HEADER_VALUE_RE.search(value):
-                message = f"header {name!r} holds a control character"
-                raise ValueError(message)
-            parts += (name, b": ", value, b"\r\n")
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"content-length: %d\r\n\r\n" % len(body))
-        if self.scope_method(cycle) != "HEAD":
-            parts.append(body)
-        self.transport.write(b"".join(parts))
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        self.on_response_complete()
-
-    @staticmethod
-    def scope_method(cycle: RequestResponseCycle) -> str:
-        """Return a request's method."""
-        return cycle.scope["method"]
-
-    def cut(self, cycle: RequestResponseCycle | None) -> None:
+    def cut(self, turn: Turn) -> None:
         """End an answer without the terminating chunk, after what was written has left."""
-        if cycle is None or cycle is not self.running or cycle.response_complete:
+        if turn is not self.running or turn.response_complete:
             return
-        cycle.disconnected = True
-        cycle.message_event.set()
+        turn.leave()
         self.gone = None
         self.linger()
 
     def refuse(self, why: Refused) -> None:
         """Answer bytes that are no request, unless an answer is under way."""
         self.door.metrics.count("everup_requests_refused_total", (str(why.status),))
-        cycle = self.running
-        if cycle is not None and not cycle.response_complete:
-            is_own = cycle is self.cycle and cycle.more_body
-            if not is_own or cycle.response_started:
+        turn = self.running
+        if turn is not None and not turn.response_complete:
+            is_own = turn is self.incoming and turn.more_body
+            if not is_own or turn.response_started:
                 # Bytes here would land inside that answer: let it end, read no more.
-                cycle.keep_alive = False
-                self.pipeline.clear()
+                turn.keep_alive = False
+                self.waiting.clear()
                 self.phase = DEAF
                 self.due_mono_s = NEVER
                 return
-            cycle.disconnected = True
-            cycle.message_event.set()
+            turn.leave()
         self.transport.write(encode_refusal(why.status, why.code, why.message))
         self.linger()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer 400 in JSON where uvicorn itself would answer in plain text."""
-        self.refuse(Refused(400, "bad_request", msg))
 
     def linger(self) -> None:
         """Send no more and abort soon: a close with unread bytes resets the answer."""
@@ -331,13 +329,13 @@ class Bounded(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         """Note that the client reads too slowly; it may do so only for so long."""
-        super().pause_writing()
+        self.flow.pause_writing()
         if self.phase == DONE:
             self.due_mono_s = self.door.now_mono_s + self.limits.send_quiet_s
 
     def resume_writing(self) -> None:
         """Note that the client reads again."""
-        super().resume_writing()
+        self.flow.resume_writing()
         if self.phase == DONE:
             self.due_mono_s = NEVER
 
@@ -364,9 +362,14 @@ def too_large_head(bytes_max: int) -> Refused:
     return Refused(431, "head_too_large", f"The request's headers are larger than {bytes_max} bytes.")
 
 
-def check_head(headers: list[tuple[bytes, bytes]], target: bytes, version: str) -> None:
-    """Raise `Refused` unless Host is one, framing plain and the target a path."""
+def check_head(headers: list[tuple[bytes, bytes]], target: bytes, version: str) -> tuple[bytes, bool]:
+    """
+    Return the target in origin form, and whether the client waits for `100 Continue`.
+
+    `Refused` unless Host is one, framing plain and the target a path.
+    """
     host: bytes | None = None
+    expects = False
     for name, value in headers:
         if name == b"host":
             if host is not None:
@@ -374,10 +377,13 @@ def check_head(headers: list[tuple[bytes, bytes]], target: bytes, version: str) 
             host = value
         elif name == b"transfer-encoding" and (value.strip().lower() != b"chunked" or version != "1.1"):
             raise Refused(400, "bad_request", "The only transfer encoding understood is chunked, in HTTP/1.1.")
+        elif name == b"expect":
+            expects = value.lower() == b"100-continue"
     if not host:
         raise Refused(400, "bad_request", "The request has no Host header.")
     if TARGET.fullmatch(target) or target == b"*":
-        return
+        return target, expects
     absolute = ABSOLUTE.fullmatch(target)
     if absolute is None or absolute[1].lower() != host.strip().lower():
         raise Refused(400, "bad_request", "The request target is not a path, or names another host than Host.")
+    return absolute[2] or b"/", expects

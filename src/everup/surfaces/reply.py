@@ -73,8 +73,8 @@ def internal_failure(request_id: str) -> Failure:
 async def send_whole(call: Call, status: int, headers: Headers, body: bytes) -> None:
     """Send a complete answer."""
     own = [(b"x-everup-request-id", call.request_id.encode()), *headers, *call.cors]
-    if call.connection is not None and call.cycle is not None:
-        await call.connection.send_whole(call.cycle, status, own, body)
+    if call.turn is not None:
+        await call.turn.send_whole(status, own, body)
         call.status = status
         return
     own.append((b"content-length", b"%d" % len(body)))
@@ -104,6 +104,7 @@ class Reply:
 
     def __init__(self, call: Call, wire: Wire, limits: Limits, *, is_stream: bool) -> None:
         self.call = call
+        self.turn = call.turn
         self.wire = wire
         self.limits = limits
         self.is_stream = is_stream
@@ -118,9 +119,12 @@ class Reply:
         """Send the head of a stream; keep that of a whole answer."""
         self.status = status
         # A model's name may be any provider's; what it holds must not end a header (S13).
-        self.headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers if name not in FRAMING]
-        if all(name != b"content-type" for name, _ in headers):
-            self.headers.append(EVENT_STREAM if self.is_stream else JSON)
+        if CONTROL.search(b"".join([value for _, value in headers])):
+            headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers]
+        names = dict(headers)
+        self.headers = headers if FRAMING.isdisjoint(names) else [pair for pair in headers if pair[0] not in FRAMING]
+        if b"content-type" not in names:
+            self.headers = [*self.headers, EVENT_STREAM if self.is_stream else JSON]
         if self.is_stream:
             await self.send_head()
 
@@ -131,13 +135,18 @@ class Reply:
         headers = [(b"x-everup-request-id", call.request_id.encode()), *self.headers, *call.cors]
         if self.is_stream:
             headers.extend(STREAM)
-        await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
+        if self.turn is not None:
+            await self.turn.send_head(self.status, headers)
+        else:
+            await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
         call.status = self.status
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client is slow."""
+        if self.write_now(data):
+            return
         if self.is_sent:
-            await self.call.send({"type": "http.response.body", "body": data, "more_body": True})
+            await self.send_piece(data)
         elif self.held is None:
             self.held = data
         else:
@@ -145,14 +154,28 @@ class Reply:
             await self.write(self.held)
             await self.write(data)
 
+    def write_now(self, data: bytes) -> bool:
+        """Return whether bytes of a begun answer need no waiting, having sent them if so."""
+        return self.is_sent and self.turn is not None and self.turn.send_now(data)
+
+    async def send_piece(self, data: bytes) -> None:
+        """Send bytes of a begun answer."""
+        if self.turn is not None:
+            await self.turn.send_piece(data)
+        else:
+            await self.call.send({"type": "http.response.body", "body": data, "more_body": True})
+
     async def finish(self) -> None:
         """End the answer as complete."""
         self.is_over = True
-        self.call.unwatch()
-        if self.is_sent:
-            await self.call.send({"type": "http.response.body", "body": b""})
+        call = self.call
+        call.unwatch()
+        if not self.is_sent:
+            await send_whole(call, self.status or 200, self.headers, self.held or b"")
+        elif self.turn is not None:
+            await self.turn.send_end()
         else:
-            await send_whole(self.call, self.status or 200, self.headers, self.held or b"")
+            await call.send({"type": "http.response.body", "body": b""})
 
     async def fail(self, failure: Failure) -> None:
         """End with an error: a status if nothing left yet, else an event and a cut."""
@@ -171,5 +194,5 @@ class Reply:
         except TimeoutError:
             pass  # a client that does not read is not waited for
         finally:
-            if self.call.connection is not None:
-                self.call.connection.cut(self.call.cycle)
+            if self.turn is not None:
+                self.turn.connection.cut(self.turn)

@@ -8,8 +8,10 @@ that goes wrong below is encoded here, in the client's wire; nothing escapes to 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from everup.shapes.snapshot import Snapshot
     from everup.surfaces.keys import KeyRing
     from everup.surfaces.openai_chat import Catalogue, Engine
+    from everup.surfaces.turn import Turn
 
 Endpoint = Callable[[Call], Awaitable[None]]
 
@@ -105,6 +108,9 @@ class Application:
         self.wire = WIRES["openai_chat"]
         self.is_draining = False
         self.requests_open = 0
+        # Unique by the process's own part: 12 random bytes for each request would cost more than its route.
+        self.request_ids = count(1)
+        self.request_prefix = f"req_{secrets.token_hex(6)}"
         self.connections_open: Callable[[], int] = lambda: 0
         """Set by the server that runs this application."""
         chat = ChatCompletions(engine, catalogue, keys, self.wire, metrics)
@@ -129,11 +135,44 @@ class Application:
         return {"connections": self.connections_open(), "requests": self.requests_open}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request of an ASGI server."""
+        if scope["type"] == "http":
+            client = scope.get("client")
+            call = Call(
+                scope["method"],
+                scope.get("raw_path") or b"",
+                scope["headers"],
+                client[0] if client else "",
+                request_id=self.next_id(),
+                snapshot=self.holder.current,
+                began_mono_s=asyncio.get_running_loop().time(),
+                receive=receive,
+                send=send,
+            )
+            await self.answer(call)
+
+    def take(self, turn: Turn) -> Coroutine[Any, Any, None]:
+        """Return the answering of one request of our own server: what `__call__` does, without ASGI between."""
+        connection = turn.connection
+        call = Call(
+            turn.method,
+            turn.target.partition(b"?")[0],
+            turn.headers,
+            connection.client[0] if connection.client else "",
+            request_id=self.next_id(),
+            snapshot=self.holder.current,
+            began_mono_s=connection.loop.time(),
+            turn=turn,
+        )
+        return self.answer(call)
+
+    def next_id(self) -> str:
+        """Return the id of a new request."""
+        return f"{self.request_prefix}{next(self.request_ids):012x}"
+
+    async def answer(self, call: Call) -> None:
         """Answer one request; never raises for anything but a cancel from outside."""
-        if scope["type"] != "http":
-            return
         loop = asyncio.get_running_loop()
-        call = Call(scope, receive, send, snapshot=self.holder.current, began_mono_s=loop.time())
         self.requests_open += 1
         try:
             await self.admit(call)(call)
@@ -160,9 +199,8 @@ class Application:
         server = call.snapshot.server
         headers = call.headers
         self.guard.check_host(headers.get(b"host", b""), server)
-        listed = call.scope["headers"]
-        if len(headers) != len(listed):
-            check_single(listed)
+        if len(headers) != len(call.listed):
+            check_single(call.listed)
         if b"origin" in headers or b"sec-fetch-site" in headers:
             call.cors = self.guard.check_origin(headers, call.method)
             if call.cors and call.method == "OPTIONS":
@@ -215,8 +253,7 @@ class Application:
 
     def address(self, call: Call) -> str:
         """Return who the other end is, for counting guesses."""
-        client = call.scope.get("client")
-        return canonical_address(client[0]) if client else UNKNOWN_ADDRESS
+        return canonical_address(call.peer) if call.peer else UNKNOWN_ADDRESS
 
     async def preflight(self, call: Call) -> None:
         """Answer the preflight of an allowed origin."""
@@ -259,7 +296,7 @@ def path_hint(path: bytes) -> str:
         return "The client's base URL should end in /v1."
     if bare.startswith(b"/v1/v1/"):
         return "The client's base URL ends in /v1 twice."
-    return "Its paths are listed in docs/surfaces.md."
+    return "Chats are a POST to /v1/chat/completions, models a GET of /v1/models; docs/surfaces.md lists all paths."
 
 
 def unauthorized(why: str, wait_s: float | None) -> Failure:

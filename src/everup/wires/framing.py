@@ -47,6 +47,10 @@ class SseSplitter:
         self.buffer = bytearray()
         self.scanned = 0
 
+    def is_amid(self) -> bool:
+        """Return whether an event has begun and its end is yet to come, or nothing is read any more."""
+        return bool(self.buffer) or self.is_overflowed
+
     def feed(self, data: bytes) -> list[SseEvent]:
         """Return the events that these bytes complete, in order."""
         if self.is_overflowed:

@@ -147,11 +147,9 @@ def encode_failure(failure: Failure, bytes_max: int) -> bytes:
     """
     Return the error body, as long as it may be.
 
-    A provider's own refusal goes as it came. Otherwise each candidate's line is shortened before any is lost, so
-    that all are named; the last resort is a cut on a character border.
+    Each candidate's line is shortened before any is lost, so that all are named; the last resort is a cut on a
+    character border.
     """
-    if failure.raw:
-        return failure.raw
     message = " ".join(part for part in (failure.message, failure.hint) if part)
     for width in LINE_WIDTHS:
         lines = (line if len(line) <= width else f"{line[:width]}..." for line in failure.lines)
@@ -189,8 +187,4 @@ def encode_stream_failure(failure: Failure, bytes_max: int) -> bytes:
 
     One line, since JSON escapes line ends.
     """
-    room = bytes_max - 8
-    body = encode_failure(failure, room)
-    if failure.raw and (b"\n" in body or b"\r" in body):
-        body = body.replace(b"\r", b" ").replace(b"\n", b" ")
-    return b"data: " + body + b"\n\n"
+    return b"data: " + encode_failure(failure, bytes_max - 8) + b"\n\n"

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 EMPTY = Batch()
 FIELD_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 FIELD_BYTES_MAX = 6
+CHUNK_START = b"data: {"
 BLANKS_MAX = 4096
 """Blanks before the first event that are kept: some servers send them to show that they live."""
 
@@ -82,11 +83,34 @@ class ChatRelay:
         if self.is_over or not data:
             return EMPTY
         if self.is_sse:
-            return self.relay(self.splitter.feed(data))
+            return self.feed_one(data) or self.relay(self.splitter.feed(data))
         if self.whole is not None:
             return self.collect(data)
         self.head += data
         return self.sniff()
+
+    def feed_one(self, data: bytes) -> Batch | None:
+        """
+        Return the batch of bytes that are one plain chunk and nothing else, None for all others.
+
+        Nearly every read of a stream is that: the long way through `relay` gives the same for twice the time.
+        """
+        last = len(data) - 2
+        if not data.startswith(CHUNK_START) or data.find(b"\n") != last or not data.endswith(b"\n"):
+            return None
+        if self.splitter.is_amid() or b"\r" in data:
+            return None
+        try:
+            if not data.isascii():
+                data.decode()
+            chunk = decode_chunk(data[6:last])
+        except (ValueError, RecursionError):
+            return None
+        if not chunk.choices or chunk.error:
+            return None
+        bits = self.look_at_chunk(chunk)
+        self.total |= bits
+        return Batch(data, SEEN[bits])
 
     def close(self) -> Batch:
         """
