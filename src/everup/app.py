@@ -149,6 +149,8 @@ class Gateway:
         self.holder = Holder(snapshot)
         self.metrics = Metrics()
         self.found: Found | None = None
+        self.configured: list[Client] = []
+        """The config's clients, with the digests of their keys."""
         self.url = ""
         self.began_mono_s = 0.0
 
@@ -278,6 +280,7 @@ class Gateway:
         """
         for sentence in await self.credentials.load(self.holder.current):
             self.log.event("credentials.missing", "warning", problem=sentence)
+        self.configured = [self.with_digest(client) for client in self.holder.current.clients.values()]
 
     async def refresh_keys(self) -> None:
         """Take the clients file as it is now."""
@@ -292,8 +295,7 @@ class Gateway:
         own = Client(
             name="own", digest=digest_of(self.own.secret), scopes=frozenset({ClientScope.ADMIN, ClientScope.INFERENCE})
         )
-        configured = [self.with_digest(client) for client in self.holder.current.clients.values()]
-        everyone = [*configured, *stored.clients.values()]
+        everyone = [*self.configured, *stored.clients.values()]
         return [own, *(client for client in everyone if client.digest and client.digest not in stored.revoked)]
 
     def with_digest(self, client: Client) -> Client:

@@ -64,9 +64,9 @@ def can_be_alone() -> bool:
     return subprocess.run([*ALONE, "true"], check=False, capture_output=True).returncode == 0
 
 
-def command(folder: Path, host: str) -> list[str]:
-    """Return the command line of an everup that listens there on a free port."""
-    text = config_text(providers={"p": "http://127.0.0.1:1/v1"}, routes={"default": ["p/m"]})
+def command(folder: Path, host: str, more: str = "") -> list[str]:
+    """Return the command line of an everup that listens there on a free port; `more` ends its config file."""
+    text = config_text(providers={"p": "http://127.0.0.1:1/v1"}, routes={"default": ["p/m"]}, more=more)
     file = folder / "everup.toml"
     file.write_text(text.replace("[server]\n", f'[server]\nhost = "{host}"\n'), encoding="utf-8")
     return [sys.executable, "-m", "everup", "run", "--config", str(file)]
@@ -95,12 +95,12 @@ async def run_to_end(folder: Path, host: str, key: str) -> Ended:
 
 
 @asynccontextmanager
-async def running(folder: Path, host: str, key: str, *before: str) -> AsyncIterator[tuple[int, int]]:
+async def running(folder: Path, host: str, key: str, *before: str, more: str = "") -> AsyncIterator[tuple[int, int]]:
     """Yield process id and port of an everup that has started."""
     out = folder / "out"
     with out.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            *before, *command(folder, host), env=environ(folder, key), stdout=file, stderr=subprocess.STDOUT
+            *before, *command(folder, host, more), env=environ(folder, key), stdout=file, stderr=subprocess.STDOUT
         )
     try:
         async with asyncio.timeout(START_S):
@@ -178,3 +178,16 @@ async def test_s1_a_strong_key_may_go_anywhere(host: str, key: str, tmp_path: Pa
     if not key:
         assert re.fullmatch(r"eu-[A-Za-z0-9_-]{43}", kept.read_text(encoding="ascii").strip())
         assert 0o600 == stat.S_IMODE(kept.stat().st_mode)
+
+
+@pytest.mark.parametrize(("host", "is_told"), [("0.0.0.0", True), ("127.0.0.1", False)])
+async def test_s1_a_client_s_weak_key_goes_nowhere_but_loopback(tmp_path: Path, host: str, *, is_told: bool) -> None:
+    """Where other machines can ask, a configured client with a weak key is left out by name, the rest served (S1)."""
+    if not can_be_alone():
+        pytest.skip("no network namespace here (root and the programs unshare and ip): nothing may listen on all")
+    more = '[clients.app]\nkey = "a-word-of-mine-1234"\n'
+    async with running(tmp_path, host, KEY, *ALONE, more=more):
+        said = (tmp_path / "out").read_text(encoding="utf-8")
+    assert is_told == ('"keys.too_weak"' in said)
+    assert is_told == ("everup keys new app" in said)
+    assert "a-word-of-mine-1234" not in said

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -28,6 +28,7 @@ from everup.shapes.snapshot import Client, ClientScope, ServerSettings, Snapshot
 from everup.surfaces.connections import Connections
 from everup.surfaces.keys import KeyRing
 from everup.surfaces.table import Application
+from everup.surfaces.turn import Turn
 
 KEY = "eu-admin-0123456789abcdefghijklmnopqrstuvwxyz"
 USER_KEY = "eu-user-0123456789abcdefghijklmnopqrstuvwxyzA"
@@ -103,8 +104,19 @@ class Fixed:
         self.current = snapshot
 
 
+class Plain(Application):
+    """The application as any ASGI server calls it: nothing of ours but the protocol below it."""
+
+    def take(self, turn: Turn) -> Coroutine[Any, Any, None]:
+        """Return the answering of one request through ASGI's scope, receive and send."""
+        return turn.run_asgi(self)  # type: ignore[arg-type]  # uvicorn's types are narrower than ASGI's
+
+
 class House:
     """What a test holds of a running gateway."""
+
+    made_of: type[Application] = Application
+    """What tests run on; the fixture `way` runs each on both."""
 
     def __init__(self, snapshot: Snapshot, act: Act, log: Log) -> None:
         self.holder = Fixed(snapshot)
@@ -112,7 +124,7 @@ class House:
         self.keys = KeyRing((ADMIN, USER))
         self.metrics = Metrics()
         self.log = log
-        self.application = Application(
+        self.application = self.made_of(
             holder=self.holder,
             keys=self.keys,
             engine=self.engine,

@@ -192,7 +192,7 @@ async def test_s8_a_revoked_key_is_dead_at_once() -> None:
         ("/v1//models", "docs"),
         ("//v1/models", "docs"),
         ("/V1/models", "docs"),
-        ("/", "docs"),
+        ("/", "Chats are a POST to /v1/chat/completions"),
         ("/v1/models/../../status", "lists all"),
     ],
 )
@@ -287,6 +287,13 @@ async def test_metrics_are_prometheus_text() -> None:
     assert 'everup_requests_total{endpoint="chat",status="200"} 1.0' in text
     assert 'everup_request_seconds_count{endpoint="chat"} 1.0' in text
     assert "everup_connections_open 1.0" in text
+
+
+async def test_the_status_does_not_count_itself() -> None:
+    """The number of open requests is that of the others, so an idle gateway says 0."""
+    async with gateway() as house:
+        said = await house.ask("GET", "/status")
+    assert 0 == said.json()["requests_open"]
 
 
 async def test_too_many_requests_at_once_are_shed() -> None:

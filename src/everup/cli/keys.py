@@ -96,7 +96,7 @@ def revoke(name: str) -> None:
 
 
 def listed() -> tuple[list[dict[str, Any]], bool]:
-    """Return the clients of home and config file, and whether the home's could be read."""
+    """Return all clients, and whether the home's file could be read whole."""
     from everup.credentials.clients import read_clients
 
     stored = read_clients(place.home())

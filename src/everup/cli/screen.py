@@ -58,7 +58,7 @@ def is_coloured(stream: TextIO) -> bool:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The table stands on stdout, drawn on a terminal, plain in a pipe or without colour."""
+    """The table stands on stdout, drawn where colour is welcome, else plain."""
     if not is_coloured(sys.stdout):
         say(columns(head, rows))
         return

@@ -87,7 +87,7 @@ def show_view(view: dict[str, Any]) -> None:
 
 
 def candidate_row(each: dict[str, Any]) -> tuple[str, ...]:
-    """Return one candidate as a row, of the reason its kind: blank where nothing is known."""
+    """Return one candidate as a row, blank where nothing is known."""
     until = each.get("until_s")
     last = each.get("last_ms")
     return (

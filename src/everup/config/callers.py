@@ -6,7 +6,6 @@ What must not live here: checking a key (see `surfaces`), opening a socket. Call
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,7 +154,7 @@ def build_key(name: str, key: str, where: Where, report: Report) -> Client | Non
         report.error(where, f"the key is too easy to guess: at least {KEY_CHARS_MIN} characters (`everup keys new`)")
         return None
     report.warn(where, "the key itself stands in this file: its `sha256:` digest is enough")
-    return Client(name=name, digest=hashlib.sha256(key.encode("ascii")).hexdigest())
+    return Client(name=name, source=source)
 
 
 def build_scopes(names: list[str], where: Where, report: Report) -> frozenset[ClientScope] | None:

@@ -6,6 +6,7 @@ What must not live here: printing. Called by `everup config show`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -125,8 +126,12 @@ def route_settings(route: Route) -> list[Setting]:
 
 
 def client_settings(client: Client) -> list[Setting]:
-    """Return a client's settings; the key is its digest or a reference."""
-    key = f"sha256:{client.digest}" if client.source is None else reference(client.source)
+    """Return a client's settings; the key is its digest or a reference, never itself."""
+    literal = client.source.literal if client.source is not None else None
+    if literal is not None:
+        key = f"sha256:{hashlib.sha256(literal.reveal().encode('ascii')).hexdigest()}"
+    else:
+        key = f"sha256:{client.digest}" if client.source is None else reference(client.source)
     is_admin = ClientScope.ADMIN in client.scopes
     return [
         ("key", key),
