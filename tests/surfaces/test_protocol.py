@@ -17,7 +17,7 @@ from everup.shapes.route import Route
 from everup.surfaces.connections import canonical_address
 from tests.surfaces.scene import ANSWER, BODY, KEY, STREAM_BODY, Said, gateway, make_snapshot, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("way")]
 
 HEAD = b"Host: localhost\r\nAuthorization: Bearer " + KEY.encode() + b"\r\nContent-Type: application/json\r\n"
 POST = b"POST /v1/chat/completions HTTP/1.1\r\n" + HEAD

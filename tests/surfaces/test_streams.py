@@ -26,7 +26,7 @@ from tests.surfaces.scene import (
     until,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("way")]
 
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 FAILED = Failure(status=502, kind="unavailable", code="answer_cut", message="it broke off")

@@ -19,7 +19,7 @@ from everup.surfaces.keys import presented_key
 from everup.surfaces.table import ROWS
 from tests.surfaces.scene import ANSWER, BODY, CHAT, KEY, USER, USER_KEY, gateway, make_client, make_snapshot, replace
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("way")]
 
 
 async def test_a_request_is_answered_with_its_headers() -> None:

@@ -129,7 +129,7 @@ def client_settings(client: Client) -> list[Setting]:
     """Return a client's settings; the key is its digest or a reference, never itself."""
     literal = client.source.literal if client.source is not None else None
     if literal is not None:
-        key = f"sha256:{hashlib.sha256(literal.reveal().encode('ascii')).hexdigest()}"
+        key: object = f"sha256:{hashlib.sha256(literal.reveal().encode('ascii')).hexdigest()}"
     else:
         key = f"sha256:{client.digest}" if client.source is None else reference(client.source)
     is_admin = ClientScope.ADMIN in client.scopes
