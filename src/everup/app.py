@@ -53,6 +53,7 @@ from everup.surfaces.table import Application
 from everup.wires.table import WIRES
 
 if TYPE_CHECKING:
+    from everup.engine.health import CandidateView
     from everup.shapes.found import Found
     from everup.shapes.limits import Limits
     from everup.shapes.secret import Secret
@@ -151,6 +152,7 @@ class Gateway:
         self.found: Found | None = None
         self.configured: list[Client] = []
         """The config's clients, with the digests of their keys."""
+        self.key_problems: tuple[str, ...] = ()
         self.url = ""
         self.began_mono_s = 0.0
 
@@ -250,7 +252,9 @@ class Gateway:
         )
         if found == self.found:
             return
-        loaded = load_found(found, self.options.environ.get(MODEL_VARIABLE, ""))
+        is_embedded_kept = self.found is not None and bool(self.found.embedded_model)
+        override = self.options.environ.get(MODEL_VARIABLE, "")
+        loaded = load_found(found, override, is_embedded_kept=is_embedded_kept)
         current = self.holder.current
         self.holder.swap(replace(loaded.snapshot, server=current.server, limits=current.limits))
         for problem in loaded.problems:
@@ -286,12 +290,24 @@ class Gateway:
         """Take the clients file as it is now."""
         self.keys.refresh(self.clients(await asyncio.to_thread(read_clients, self.home)))
 
+    def tell_problems(self, stored: StoredClients) -> None:
+        """Tell once what is wrong with the clients file, and once that it is well again."""
+        if stored.problems == self.key_problems:
+            return
+        self.key_problems = stored.problems
+        works = "everup's own key and the config's clients go on"
+        for problem in stored.problems:
+            self.log.event("keys.unreadable", "error", cause=problem, works=works, fix="everup keys list")
+        if not stored.problems:
+            self.log.event("keys.recovered", "info")
+
     def clients(self, stored: StoredClients) -> list[Client]:
         """
         Return everyone who may ask.
 
         The owner, the config's clients and the stored ones, less the revoked.
         """
+        self.tell_problems(stored)
         own = Client(
             name="own", digest=digest_of(self.own.secret), scopes=frozenset({ClientScope.ADMIN, ClientScope.INFERENCE})
         )
@@ -324,6 +340,19 @@ class Gateway:
         server = self.holder.current.server
         return bool(server.unix_socket) or is_loopback(server.host) or is_strong(key.reveal())
 
+    def view(self, candidate: Candidate, now_mono_s: float) -> CandidateView:
+        """
+        Return a candidate as `/status` shows it.
+
+        One whose key cannot be had is failing before it is tried.
+        """
+        view = self.engine.parts.health.view(candidate, now_mono_s)
+        try:
+            self.credentials.current(candidate.profile)
+        except CredentialError as error:
+            return replace(view, state="failing", why=f"no_credential: {error.reason}")
+        return view
+
     def status(self) -> dict[str, Any]:
         """Return what `/status` shows."""
         snapshot, now = self.holder.current, asyncio.get_running_loop().time()
@@ -339,7 +368,7 @@ class Gateway:
                 "warnings": list(snapshot.warnings),
             },
             "routes": {name: [str(ref) for ref in route.chain] for name, route in snapshot.routes.items()},
-            "candidates": [to_builtins(self.engine.parts.health.view(each, now)) for each in candidates_of(snapshot)],
+            "candidates": [to_builtins(self.view(each, now)) for each in candidates_of(snapshot)],
             "clients": sorted({client.name for client in self.keys.by_digest.values()}),
             "embedded": self.embedded.status(),
         }

@@ -96,3 +96,34 @@ async def test_it_writes_nothing_but_its_key(tmp_path: Path) -> None:
             assert 0o600 == stat.S_IMODE(files[0].stat().st_mode)
         key = files[0].read_text(encoding="ascii").strip()
         assert key not in gateway.err
+
+
+async def test_a_server_that_appears_and_goes_leaves_the_embedded_model(tmp_path: Path) -> None:
+    """What answered the route default goes on answering it when a server that appeared later is gone again."""
+    async with Gateway(tmp_path, None) as gateway:
+        if "embedded/" not in gateway.err:
+            pytest.skip("no embedded model here: neither xllamacpp nor its model file is installed")
+        async with fake_ollama():
+            await until(lambda: '"app.found"' in gateway.err, 15)
+            answer = await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])
+            assert "ollama/qwen3:4b" == answer.headers["x-everup-model"]
+        assert "embedded/" in gateway.err.split('"app.found"')[1]
+
+
+async def test_an_unknown_model_of_the_embedded_server_is_a_404(tmp_path: Path) -> None:
+    """The embedded server answers to any name; everup does not pass one on that is not its model's."""
+    async with Gateway(tmp_path, None) as gateway:
+        answer = await gateway.ask("embedded/zzz", messages=[{"role": "user", "content": "hi"}])
+        assert 404 == answer.status
+
+
+async def test_a_damaged_clients_file_is_told_and_left_alone(tmp_path: Path) -> None:
+    """A clients file that cannot be read is named in the log with what still works, and is not written over."""
+    async with Gateway(tmp_path, None, environ=NO_MODEL) as gateway:
+        file = gateway.home / "clients.json"
+        file.write_text('{"clients": {', encoding="utf-8")
+        await until(lambda: '"keys.unreadable"' in gateway.err, 10)
+        assert 503 == (await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])).status
+        assert '{"clients": {' == file.read_text(encoding="utf-8")
+        file.unlink()
+        await until(lambda: '"keys.recovered"' in gateway.err, 10)

@@ -202,12 +202,13 @@ async def test_foreign_reasoning_is_left_out_once_its_owner_is_known() -> None:
 
 
 async def test_error_text_never_reaches_a_provider() -> None:
-    """What one provider says in its error is in no body that another one gets."""
+    """What one provider says in its error is in no body that another one gets, nor in the log (it may quote us)."""
     async with world(a=s.error(500, "server_error", None, "canary-5150"), b=B) as w:
         await w.ask(is_stream=False)
         bodies = [request.body for each in w.providers.values() for request in each.requests]
         assert 3 == len(bodies)
         assert all(b"canary-5150" not in body for body in bodies)
+        assert "canary-5150" not in str(w.log.lines)
         assert 1 == len(set(bodies))
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from everup.catalogue.ask import Told, ask_models
 from everup.catalogue.first_run import find_first_run
 from everup.errors import CredentialError
+from everup.shapes.route import EMBEDDED_URL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 WITHIN_S = 5.0
 EVERY_S = 600.0
 AT_ONCE_MAX = 16
-EMBEDDED = "embedded:"
 
 
 class Snapshots(Protocol):
@@ -108,7 +108,7 @@ class Catalogue:
 
     async def ask_all(self) -> None:
         """The lists are those of the providers configured now."""
-        providers = [row for row in self.holder.current.providers.values() if row.base_url != EMBEDDED]
+        providers = [row for row in self.holder.current.providers.values() if row.base_url != EMBEDDED_URL]
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         asked = await asyncio.gather(*(self.ask(provider, slots) for provider in providers))
         self.lists = {provider.name: listed for provider, listed in zip(providers, asked, strict=True)}

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from everup import __version__
 from everup.cli.screen import columns
+from everup.shapes.route import EMBEDDED_URL
 
 if TYPE_CHECKING:
     from everup.shapes.found import Found, FoundProvider
     from everup.shapes.snapshot import Snapshot
 
-EMBEDDED = "embedded:"
 WHEN_NEEDED = "on this machine, started when first needed"
 NOTHING = """Nothing was found that could answer: no provider's key, no model server on this machine, no embedded model.
 Requests get a 503 that says so. Do one of these; everup picks up a server or a model file by itself:
@@ -80,7 +80,7 @@ def configured_rows(snapshot: Snapshot) -> list[tuple[str, str, str]]:
         models = ", ".join(dict.fromkeys(ref.model for ref in chains)) or "-"
         profiles = len(provider.profiles)
         keys = f", {profiles} profiles" if profiles > 1 else ""
-        rows.append((name, models, WHEN_NEEDED if provider.base_url == EMBEDDED else f"{provider.base_url}{keys}"))
+        rows.append((name, models, WHEN_NEEDED if provider.base_url == EMBEDDED_URL else f"{provider.base_url}{keys}"))
     return rows
 
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from everup.providers.known import KNOWN, KnownProvider
 
-EMBEDDED = "embedded:"
 VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 URL = re.compile(r"[!-\[\]-~]{1,2048}")
 """Printable ASCII without space and backslash."""

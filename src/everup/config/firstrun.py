@@ -21,7 +21,7 @@ SOURCE = "found on this machine"
 VARIABLE = "EVERUP_MODEL"
 
 
-def load_found(found: Found, override_model: str = "") -> Loaded:
+def load_found(found: Found, override_model: str = "", *, is_embedded_kept: bool = False) -> Loaded:
     """
     Return what was found as a snapshot.
 
@@ -30,18 +30,23 @@ def load_found(found: Found, override_model: str = "") -> Loaded:
     report = Report(SOURCE)
     if override_model and (doubt := model_doubt(found, override_model)):
         report.warn((), doubt)
-    return load_document(compose(found, override_model), report)
+    return load_document(compose(found, override_model, is_embedded_kept=is_embedded_kept), report)
 
 
-def compose(found: Found, override_model: str = "") -> Table:
-    """Return the document: providers, the route `default`, maybe `local`."""
+def compose(found: Found, override_model: str = "", *, is_embedded_kept: bool = False) -> Table:
+    """
+    Return the document: providers, the route `default`, maybe `local`.
+
+    `is_embedded_kept`: the embedded model has answered `default` so far; it stays there behind what is new, so
+    that nobody loses a model that works.
+    """
     providers: Table = {provider.name: provider_table(provider) for provider in found.providers}
     chain = [f"{provider.name}/{provider.model}" for provider in preferred(found) if provider.model]
     embedded = f"embedded/{found.embedded_model}" if found.embedded_model else ""
     has_local = bool(embedded and chain)
     if embedded:
         providers["embedded"] = {}
-        chain = chain or [embedded]
+        chain = [*chain, embedded] if is_embedded_kept or not chain else chain
     if first := place(found, override_model):
         chain = [first, *(model for model in chain if model != first)]
     routes: Table = {"default": {"try": chain}} if chain else {}

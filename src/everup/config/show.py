@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everup.config.address import EMBEDDED
 from everup.config.problem import BARE, printable
 from everup.shapes.limits import Limits
+from everup.shapes.route import EMBEDDED_URL
 from everup.shapes.secret import SecretRef, SourceKind
 from everup.shapes.snapshot import Client, ClientScope, ServerSettings, Snapshot
 
@@ -69,7 +69,7 @@ def provider_blocks(provider: Provider) -> list[str]:
         ("auth_header", provider.auth_header),
         ("auth_prefix", provider.auth_prefix),
     ]
-    profiles = () if provider.base_url == EMBEDDED else provider.profiles
+    profiles = () if provider.base_url == EMBEDDED_URL else provider.profiles
     return [block(name, settings), *(block(f"{name}.profiles", profile_settings(each), "[[]]") for each in profiles)]
 
 

@@ -17,7 +17,7 @@ from everup.config.schema import ClockTable, ModelTable, PriceTable, ProfileTabl
 from everup.config.tables import read_table
 from everup.config.words import json_fault, name_fault, read_key, read_ref
 from everup.providers.known import KNOWN, WIRES, KnownProvider
-from everup.shapes.route import Caps, ClockOverrides, Model, ModelRef, Price, Profile, Provider
+from everup.shapes.route import EMBEDDED_URL, Caps, ClockOverrides, Model, ModelRef, Price, Profile, Provider
 from everup.shapes.secret import SecretRef, SourceKind
 
 HEADER = re.compile(r"[a-z0-9-]{1,64}")
@@ -55,7 +55,7 @@ def provider_faults(name: str, table: ProviderTable, wire: str, base_url: str) -
         found.append(("wire", f"no such wire; there are: {', '.join(WIRES)}"))
     if not base_url:
         found.append(("", f"`base_url` is missing, and this is no provider everup knows{nearest(name, KNOWN)}"))
-    elif base_url == address.EMBEDDED:
+    elif base_url == EMBEDDED_URL:
         if name != "embedded":
             found.append(("base_url", "only the provider `embedded` has this address"))
         if table.key is not None or table.profiles is not None:
@@ -72,7 +72,7 @@ def provider_faults(name: str, table: ProviderTable, wire: str, base_url: str) -
 
 def doubt_address(base_url: str, profiles: tuple[Profile, ...], where: Where, report: Report) -> None:
     """A usable address that is probably not meant so is warned of."""
-    if base_url == address.EMBEDDED:
+    if base_url == EMBEDDED_URL:
         return
     if doubt := address.url_doubt(base_url):
         report.warn((*where, "base_url"), doubt)
@@ -176,7 +176,7 @@ def default_source(name: str, base_url: str, where: Where, report: Report) -> Se
     """Return where the key comes from when the table does not say."""
     known = KNOWN.get(name)
     if known is None or not known.key_env:
-        return SecretRef(SourceKind.EMBEDDED if base_url == address.EMBEDDED else SourceKind.KEYLESS)
+        return SecretRef(SourceKind.EMBEDDED if base_url == EMBEDDED_URL else SourceKind.KEYLESS)
     if address.is_same_host(base_url, known):
         return SecretRef(SourceKind.ENV, known.key_env)
     # A key goes to the origin it was made for and to no other, unless the user says so (S10).

@@ -20,6 +20,7 @@ from everup.policy.classify import classify_transport
 from everup.policy.clocks import Marks
 from everup.policy.faults import make_fault
 from everup.shapes.fault import Fault, FaultKind
+from everup.shapes.route import EMBEDDED_URL
 
 if TYPE_CHECKING:
     from everup.engine.admission import Gate
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from everup.shapes.secret import Secret
     from everup.wires.base import Wire
 
-EMBEDDED_URL = "embedded:"
 USER_AGENT = b"everup"
 REFUSAL_S = 5.0
 """How long the body of a refusal may take: its status alone says enough to go on."""
@@ -176,12 +176,18 @@ class Attempt:
         """
         over = self.watch.over if self.watch is not None else None
         if over is None:
-            return classify_transport(error)
+            fault = classify_transport(error)
+            is_embedded = self.candidate.provider.base_url == EMBEDDED_URL
+            return replace(fault, message=f"the embedded model ended: {fault.message}") if is_embedded else fault
         is_sent = self.exchange is not None and self.exchange.sent is not Sent.NOTHING
         return make_fault(over, TOLD[over].format(s=self.elapsed_s()), possibly_billed=is_sent)
 
     def masked(self, fault: Fault) -> Fault:
-        """Return a fault without the key this attempt used: providers echo keys of forms nobody knows (S18)."""
+        """
+        Return a fault without the key this attempt used.
+
+        Providers echo keys of forms nobody knows (S18).
+        """
         if not self.secret or (self.secret not in fault.message and self.secret not in fault.code):
             return fault
         return replace(

@@ -57,7 +57,11 @@ class Tally:
 
 
 class Observed:
-    """The newest observations of one kind, and their p95, worked out anew at every few of them."""
+    """
+    The newest observations of one kind, and their p95.
+
+    Worked out anew at every few of them.
+    """
 
     __slots__ = ("count", "p95_s", "seconds")
 
@@ -196,7 +200,11 @@ class HealthTable:
         seen.add(seconds)
 
     def observed_p95_s(self, candidate: Candidate, *, is_stream: bool) -> float | None:
-        """Return the p95 of what was seen of this kind of answer, None while that is too little."""
+        """
+        Return the p95 of what was seen of this kind of answer.
+
+        None while that is too little.
+        """
         seen = self.observed.get((candidate.name, is_stream))
         return None if seen is None else seen.p95_s
 

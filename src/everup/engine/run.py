@@ -35,6 +35,30 @@ ATTEMPTS_CEILING = 128
 NO_SLOT = Readiness(state=State.COOLING)
 """What a candidate is good for whose slots are all taken: nothing at once."""
 
+OWN_WORDS = frozenset(
+    {
+        FaultKind.CONNECT,
+        FaultKind.DNS,
+        FaultKind.TLS,
+        FaultKind.PROXY,
+        FaultKind.STALE,
+        FaultKind.RESET,
+        FaultKind.CUT,
+        FaultKind.BAD_HTTP,
+        FaultKind.OVERSIZE,
+        FaultKind.FIRST_EVENT,
+        FaultKind.OPENING,
+        FaultKind.STALL,
+        FaultKind.ANSWER,
+        FaultKind.DEADLINE,
+        FaultKind.NO_CREDENTIAL,
+        FaultKind.QUEUE_FULL,
+        FaultKind.LOCAL_RESOURCE,
+        FaultKind.EMBEDDED_DOWN,
+    }
+)
+"""Kinds whose message is ours. A provider's words may quote the prompt, and message text is never logged."""
+
 UNREACHED = {
     Why.DEADLINE: "the deadline came first",
     Why.ATTEMPTS: "the request's attempts were used up",
@@ -148,7 +172,11 @@ class Run:
         return has_other_ready(self.plan, self.tried, index, self.at_once)
 
     def at_once(self, candidate: Candidate) -> Readiness:
-        """Return what a candidate is good for at once: one that would have to queue is good for nothing."""
+        """
+        Return what a candidate is good for at once.
+
+        One that would have to queue is good for nothing.
+        """
         return self.readiness(candidate) if self.parts.admission.is_free(candidate) else NO_SLOT
 
     def clocks_of(self, candidate: Candidate) -> Clocks:
@@ -190,11 +218,16 @@ class Run:
             kind=str(fault.kind),
             rule=fault.rule,
             status=fault.status,
-            message=fault.message,
+            code=fault.code,
+            cause=fault.message if fault.kind in OWN_WORDS else "told to the client only",
         )
 
     def note_end(self, attempt: Attempt, fault: Fault) -> None:
-        """Remember how an attempt ended that was left at its answer clock; unless we ended it, by its own fault."""
+        """
+        Remember how an attempt ended that was left at its answer clock.
+
+        Unless we ended it, by its own fault.
+        """
         place = attempt.place
         assert place is not None, "note_fault() comes first"
         before = self.tried[place]

@@ -135,7 +135,11 @@ class StreamRun:
         return None
 
     async def forward(self, attempt: Attempt, batch: Batch) -> None:
-        """Send a batch on in the middle of a shown answer, where nothing is left to decide."""
+        """
+        Send a batch on in the middle of a shown answer.
+
+        Where nothing is left to decide.
+        """
         marks, now = attempt.marks, self.loop.time()
         if batch.raw:
             marks.is_client_slow = True
@@ -250,7 +254,11 @@ class StreamRun:
                     await self.is_kept.wait()
 
     def kept(self, keeper: asyncio.Task[None]) -> None:
-        """End the request if its client could not be kept waiting: it would wait for an answer nobody can get."""
+        """
+        End the request if its client could not be kept waiting.
+
+        It would wait for an answer nobody can get.
+        """
         if keeper is self.keeper and not keeper.cancelled() and (error := keeper.exception()) is not None:
             self.broken = error
             if self.task is not None:

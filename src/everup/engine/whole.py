@@ -22,7 +22,11 @@ from everup.shapes.fault import Fault, FaultKind
 
 
 class Won(Struct, frozen=True):
-    """A complete answer: who gave it, its bytes, and the provider's headers that go with it."""
+    """
+    A complete answer: who gave it, its bytes.
+
+    And the provider's headers that go with it.
+    """
 
     name: str
     raw: bytes

@@ -40,6 +40,9 @@ BUSY_S = 1.0
 """When to come back after all queues were full: slots are given back all the time."""
 KIND_OF_STATUS = {400: "invalid_request", 404: "not_found", 413: "invalid_request", 429: "rate_limit", 504: "timeout"}
 
+CODES = {FaultKind.CONTEXT_OVERFLOW: "context_length_exceeded"}
+"""Codes that clients look for, whatever the provider calls it; elsewhere its own code is kept."""
+
 ADVICE = {
     FaultKind.AUTH: "its key was refused: check the key and start everup again",
     FaultKind.BILLING: "its account has no credit: top it up",
@@ -131,7 +134,7 @@ def told_refusal(fault: Fault, lines: tuple[str, ...], trail: str) -> Failure:
     return Failure(
         status=status,
         kind=KIND_OF_STATUS.get(status, "invalid_request"),
-        code=fault.code or str(fault.kind),
+        code=CODES.get(fault.kind) or (str(fault.kind) if fault.code.isdigit() else fault.code or str(fault.kind)),
         message=fault.message or "The provider refused the request.",
         param=fault.param,
         lines=lines if len(lines) > 1 else (),
@@ -199,10 +202,11 @@ def nothing_sent(stop: Stop, lines: tuple[str, ...], *, now_mono_s: float, trail
 
 def headline(plan: Plan, stop: Stop, attempts: int) -> str:
     """Return the first sentence of a total failure."""
+    asked = f"{'model' if plan.route.is_asked_by_name else 'route'} {plan.route.name!r}"
     tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     if stop.why is Why.DEADLINE:
-        return f"The deadline ended the request after {tries} on route {plan.route.name!r}."
-    return f"No candidate of route {plan.route.name!r} answered ({tries})."
+        return f"The deadline ended the request after {tries} on {asked}."
+    return f"No candidate of {asked} answered ({tries})."
 
 
 def line_of(record: AttemptRecord, fault: Fault) -> str:

@@ -1,6 +1,7 @@
 """
-`docs/faults.md`: what everup does about each failure, made from the table of verdicts.
+`docs/faults.md`: what everup does about each failure.
 
+Made from the table of verdicts.
 What must not live here: a verdict (see `faults`). A test compares the page in the clone with `render_page()`.
 """
 

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from everup.errors import RequestError
-from everup.shapes.route import ModelRef, Route
+from everup.shapes.route import EMBEDDED_URL, ModelRef, Route
 
 if TYPE_CHECKING:
     from everup.shapes.snapshot import Client, Snapshot
@@ -62,7 +62,11 @@ def named_model(name: str, snapshot: Snapshot) -> Route | None:
     provider, slash, model = name.partition("/")
     if not slash or not model or provider not in snapshot.providers:
         return None
-    return Route(name=name, chain=(ModelRef(provider, model),), is_asked_by_name=True)
+    ref = ModelRef(provider, model)
+    is_embedded = snapshot.providers[provider].base_url == EMBEDDED_URL
+    if is_embedded and ref not in known_models(snapshot, {}):
+        return None  # it answers to any name, and would then say that another model did
+    return Route(name=name, chain=(ref,), is_asked_by_name=True)
 
 
 def bare_model(name: str, snapshot: Snapshot, listed: Listed) -> Route | None:

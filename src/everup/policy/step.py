@@ -71,8 +71,9 @@ class Why(StrEnum):
 
 class Stop(Struct, frozen=True):
     """
-    End the walk; `until_mono_s` is when trying again makes sense, 0 where nothing is known.
+    End the walk; `until_mono_s` is when trying again makes sense.
 
+    0 where nothing is known.
     `is_limited`: nothing was sent because every provider itself named a time beyond the deadline.
     """
 
@@ -184,7 +185,11 @@ def same_again(plan: Plan, tried: Sequence[Tried], *, now_mono_s: float, is_repa
 
 
 def hint_left_s(each: Tried, now_mono_s: float) -> float | None:
-    """Return what is left of the time a provider asked for; None where it asked for none or waiting cannot help."""
+    """
+    Return what is left of the time a provider asked for.
+
+    None where it asked for none or waiting cannot help.
+    """
     hint_s = each.fault.retry_after_s
     if hint_s is None or each.fault.kind is FaultKind.BILLING:
         return None
@@ -240,8 +245,9 @@ def first_ready(states: Sequence[tuple[Candidate, Readiness]]) -> Try | None:
 
 def patience(plan: Plan, tried: Sequence[Tried], ready: Try | None, *, now_mono_s: float) -> Try | None:
     """
-    Return a short wait for the route's first model before it is left, once for each of its profiles.
+    Return a short wait for the route's first model before it is left.
 
+    Once for each of its profiles.
     Ruling 3.
     """
     if not tried:
@@ -256,7 +262,11 @@ def patience(plan: Plan, tried: Sequence[Tried], ready: Try | None, *, now_mono_
 
 
 def soonest_again(plan: Plan, tried: Sequence[Tried], wait_max_s: float, *, now_mono_s: float) -> Try | None:
-    """Return another attempt of what was tried once and is asked to wait the least, None if that is too long."""
+    """
+    Return another attempt of what was tried once and is asked to wait the least.
+
+    None if that is too long.
+    """
     waits = [
         (hint_s, each)
         for each in tried
@@ -313,8 +323,9 @@ def kept_out(
 
 def once_more(plan: Plan, tried: Sequence[Tried], limits: Limits, *, now_mono_s: float) -> Try | None:
     """
-    Return a second attempt of a candidate whose rate limit is about to end, or that may have been billed.
+    Return a second attempt of a candidate whose rate limit is about to end.
 
+    Or that may have been billed.
     The first costs nothing: a Retry-After within the cooldown wait is waited for (row 16). Ambiguous ones get
     one on a new connection when nobody else is left (ruling 4), unless they still run.
     """
@@ -329,7 +340,11 @@ def once_more(plan: Plan, tried: Sequence[Tried], limits: Limits, *, now_mono_s:
 
 
 def outcome(states: Sequence[tuple[Candidate, Readiness]], plan: Plan) -> Wait | None:
-    """Return a wait for a running probe of a blocked account: if it succeeds, this request has its candidate."""
+    """
+    Return a wait for a running probe of a blocked account.
+
+    If it succeeds, this request has its candidate.
+    """
     is_awaited = any(state.state is State.PROBING for _, state in states)
     return Wait(plan.deadline_mono_s) if is_awaited else None
 

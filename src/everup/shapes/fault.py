@@ -119,5 +119,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     """The field of the request that the provider names, where it refuses the request itself."""
 
     def __repr__(self) -> str:
-        """Return the kind, the rule and the status: a message may hold what a client wrote."""
+        """
+        Return the kind, the rule and the status.
+
+        A message may hold what a client wrote.
+        """
         return f"Fault({self.kind}, rule={self.rule}, status={self.status})"

@@ -13,6 +13,9 @@ from msgspec.structs import force_setattr
 
 from everup.shapes.secret import SecretRef, SourceKind
 
+EMBEDDED_URL = "embedded:"
+"""The base URL of the embedded model: its real address is known only while it runs."""
+
 
 class ModelRef(Struct, frozen=True, order=True):
     """
