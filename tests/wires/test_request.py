@@ -100,7 +100,8 @@ def test_deep_json_is_refused(field: str, depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", ['{"model":"m","messages":[{"role":"user","x":@}]}', '{"model":"m","messages":[{}],"metadata":@}']
+    "frame",
+    ['{"model":"m","messages":[{"role":"user","x":@}]}', '{"model":"m","messages":[{"role":"user"}],"metadata":@}'],
 )
 def test_the_depth_limit_is_exact(frame: str) -> None:
     """64 levels pass and 65 do not, whatever brackets and quotes stand in strings."""
@@ -114,7 +115,7 @@ def test_the_depth_limit_is_exact(frame: str) -> None:
 
 def test_strings_cannot_hide_depth() -> None:
     """Closing brackets in strings do not make deep JSON look flat."""
-    deep = '{"model":"m","messages":[{}],"x":' + '["]",' * 80 + "1" + ',"["]' * 80 + "}"
+    deep = '{"model":"m","messages":[{"role":"user"}],"x":' + '["]",' * 80 + "1" + ',"["]' * 80 + "}"
     assert "json_too_deep" == refuse(deep.encode()).code
 
 
@@ -137,7 +138,7 @@ def test_many_keys_and_long_numbers_are_refused() -> None:
             body = request().decode()[:-1] + f',"{field}":{value}}}'
             assert "json_number_too_long" == refuse(body.encode()).code, (field, number[:9])
     assert sent(request(metadata={"a": "9" * 5000, "b": 1}))
-    assert sent(request().replace(b'"hi"', b'"hi"}, {"x": ' + b"1" * 400))
+    assert sent(request().replace(b'"hi"', b'"hi"}, {"role": "user", "x": ' + b"1" * 400))
 
 
 @pytest.mark.parametrize(
@@ -160,8 +161,8 @@ def test_many_keys_and_long_numbers_are_refused() -> None:
         ({"thinking": {"type": "disabled"}}, set()),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]}, {"images"}),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": IMAGE}]}]}, {"images"}),
-        ({"messages": [{"x": 1, "content": [{"type": "input_image", "image_url": IMAGE}]}]}, {"images"}),
-        ({"messages": [{"x": 1, "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]}, {"images"}),
+        ({"messages": [{"role": "user", "x": 1, "content": [{"type": "input_image", "image_url": IMAGE}]}]}, {"images"}),
+        ({"messages": [{"role": "user", "x": 1, "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]}, {"images"}),
         ({"messages": [{"role": "user", "content": 'a "image_url" in text'}]}, set()),
         ({"messages": [{"role": "user", "x": 1, "content": 'a "image_url" in text'}]}, set()),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "image_url"}]}]}, set()),
@@ -273,7 +274,7 @@ NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 )
 def test_unknown_fields_survive(fields: dict[str, Any], messages: list[Any]) -> None:
     """Any JSON in any field arrives upstream as it was."""
-    ours = {"model": "m", "messages": messages}
+    ours = {"model": "m", "messages": [{**message, "role": "user"} for message in messages]}
     known = {"stream", "stream_options", "api_base", "base_url", "api_key", "api_version"}
     extra = {
         name: value
@@ -306,3 +307,10 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
         WIRE.read_signatures(asked)
         assert 200 == status
     assert status in {200, 400}
+
+
+@pytest.mark.parametrize("message", [{"content": "hi"}, {"role": None, "content": "hi"}, {"role": 7}])
+def test_a_message_without_a_role_is_told_by_its_place(message: dict[str, object]) -> None:
+    """A message that says not who speaks is refused with the field at fault, before any provider is asked."""
+    error = refuse(json.dumps({"model": "m", "messages": [*HI, message]}).encode())
+    assert (400, "invalid_value", "messages[1].role") == (error.status, error.code, error.param)

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from everup.engine.attempt import Attempt, foreign_to
+from everup.engine.watch import Watch
 from everup.errors import EverupError, Sent
 from everup.policy.clocks import Clocks, make_clocks
 from everup.policy.cooldown import Readiness, State
@@ -22,6 +23,8 @@ from everup.shapes.attempt import AttemptRecord
 from everup.shapes.fault import Fault, FaultKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from everup.engine.parts import Parts
     from everup.shapes.arrival import Arrival
     from everup.shapes.asked import Asked
@@ -132,7 +135,7 @@ class Run:
             return step
 
     def is_repairable(self) -> bool:
-        """Return whether leaving all reasoning parts out would change what the last candidate was sent (1a)."""
+        """Return whether the repair of 1a would change what the last one was sent."""
         if not self.tried or self.tried[-1].fault.kind is not FaultKind.FOREIGN_REASONING:
             return True
         candidate = self.plan.candidates[self.tried[-1].index]
@@ -154,6 +157,25 @@ class Run:
         """Return a new attempt of the candidate a step names."""
         self.count += 1
         return Attempt(self.parts, self.asked, self.plan.candidates[step.index], step, self.limits)
+
+    async def open(self, attempt: Attempt, on_over: Callable[[FaultKind], None]) -> Fault | None:
+        """
+        Return None once an attempt can be sent and its clocks run.
+
+        `on_over` hears when one of them ends.
+        """
+        index = attempt.candidate.index
+        fault = await attempt.open(self.plan.deadline_mono_s, self.queue_s(index))
+        if fault is None:
+            attempt.watch = Watch(
+                self.clocks_of(attempt.candidate),
+                attempt.marks,
+                self.plan.deadline_mono_s,
+                is_stream=self.asked.is_stream,
+                is_soft_over=lambda: self.is_other_ready(index),
+                on_over=on_over,
+            )
+        return fault
 
     def queue_s(self, index: int) -> float:
         """

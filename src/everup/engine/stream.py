@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from everup.engine.attempt import passed_on
 from everup.engine.run import Exhausted, Run
-from everup.engine.watch import Watch
 from everup.errors import TransportError
 from everup.policy.commit import SHOWN_BITS, Action, Signal, Stage, commit, signal_of
 from everup.policy.faults import make_fault
@@ -81,16 +80,8 @@ class StreamRun:
         attempt = run.make_attempt(step)
         self.relayed = None
         try:
-            fault = await attempt.open(run.plan.deadline_mono_s, run.queue_s(step.index))
+            fault = await run.open(attempt, attempt.give_up)
             if fault is None:
-                attempt.watch = Watch(
-                    run.clocks_of(attempt.candidate),
-                    attempt.marks,
-                    run.plan.deadline_mono_s,
-                    is_stream=True,
-                    is_soft_over=lambda: run.is_other_ready(step.index),
-                    on_over=attempt.give_up,
-                )
                 head = await attempt.head()
                 fault = head if isinstance(head, Fault) else await self.relay(attempt, head)
             if fault is not None and attempt.place is None:

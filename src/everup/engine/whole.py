@@ -14,7 +14,6 @@ from msgspec import Struct
 from everup.engine.attempt import TOLD, Attempt, passed_on
 from everup.engine.out import Headers, Out
 from everup.engine.run import Exhausted, Run
-from everup.engine.watch import Watch
 from everup.errors import TransportError
 from everup.policy.faults import make_fault
 from everup.policy.step import Stop, Try, Why
@@ -88,16 +87,8 @@ class WholeRun:
         attempt = run.make_attempt(step)
         slow.attempt = attempt
         try:
-            fault = await attempt.open(run.plan.deadline_mono_s, run.queue_s(step.index))
+            fault = await run.open(attempt, slow.over)
             if fault is None:
-                attempt.watch = Watch(
-                    run.clocks_of(attempt.candidate),
-                    attempt.marks,
-                    run.plan.deadline_mono_s,
-                    is_stream=False,
-                    is_soft_over=lambda: run.is_other_ready(step.index),
-                    on_over=slow.over,
-                )
                 result = await self.read(attempt)
                 if isinstance(result, Won):
                     return result

@@ -73,7 +73,7 @@ class PlainCall(Struct, forbid_unknown_fields=True):
 class PlainMessage(Struct, forbid_unknown_fields=True):
     """A message as nearly all are."""
 
-    role: str = ""
+    role: str
     content: str | list[PlainPart] | None = None
     name: str | None = None
     tool_calls: list[PlainCall] | None = None
@@ -82,7 +82,9 @@ class PlainMessage(Struct, forbid_unknown_fields=True):
 
 
 class Item(Struct):
-    """Any object."""
+    """Any object; its role is looked at, everything else may be a provider's own."""
+
+    role: object = None
 
 
 class Part(Struct):
@@ -133,6 +135,11 @@ def read_strange(raw: Raw) -> Seen:
         raise RequestError(400, "invalid_value", "'messages' must be a list of objects.", param="messages") from None
     if not items:
         raise empty()
+    for place, item in enumerate(items):
+        if not isinstance(item.role, str) or not item.role:
+            param = f"messages[{place}].role"
+            words = f"'{param}' must be a text such as \"user\"."
+            raise RequestError(400, "invalid_value", words, param=param)
     text = bytes(raw)
     if not any(mark in text for mark in IMAGE_MARKS):
         return Seen()
