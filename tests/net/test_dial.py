@@ -289,3 +289,13 @@ async def test_a_peer_that_hangs_up_at_once() -> None:
         error = await fail(client, Origin("http", "127.0.0.1", port), POST)
         assert TransportKind.RESET is error.kind
         hasty.close()
+
+
+async def test_what_needs_no_resolver_is_worked_out_once() -> None:
+    """An address is asked of the system at its first use only, and the memory of them is bounded."""
+    resolver = Resolver(Limits(), Names())
+    first = await resolver.find("127.0.0.1", 80)
+    assert first is await resolver.find("127.0.0.1", 80)
+    for port in range(1, 1100):
+        await resolver.find("127.0.0.1", port)
+    assert len(resolver.literals) <= 1024

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from everup.errors import Sent, TransportError, TransportKind
 from everup.net.client import Outgoing
+from everup.net.exchange import Exchange
 from everup.net.origin import Origin
 from everup.shapes.limits import Limits
 from everup.testing.clock import JumpLoop
@@ -286,3 +288,71 @@ async def test_a_request_that_could_mislead_is_not_sent(outgoing: Outgoing) -> N
         assert (TransportKind.LOCAL, Sent.NOTHING) == kinds(error)
         assert "secret" not in error.message
         assert 0 == server.connections
+
+
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+
+
+class Sink:
+    """A sink that takes everything up to a piece."""
+
+    def __init__(self, last: bytes = b"") -> None:
+        self.last = last
+        self.got: list[bytes] = []
+
+    def __call__(self, data: bytes) -> bool:
+        """Take a piece."""
+        self.got.append(data)
+        return data != self.last
+
+
+async def relay_and_read(exchange: Exchange, sink: Callable[[bytes], bool]) -> bytes:
+    """Return what comes after a relay."""
+    await exchange.relay(sink)
+    return await exchange.read()
+
+
+async def test_a_sink_gets_each_piece_as_it_comes() -> None:
+    """What arrives is given to the sink in its order, and the end of the body ends the relay."""
+    answer = (CHUNKED, Wait(0.1), b"1\r\na\r\n", Wait(0.1), b"1\r\nb\r\n1\r\nc\r\n", Wait(0.1), b"0\r\n\r\n")
+    sink = Sink()
+    async with RawServer(answer) as server, client_of() as client:
+        exchange = client.start(server.origin(), POST)
+        await exchange.head()
+        assert b"" == await relay_and_read(exchange, sink)
+        exchange.close()
+        assert 1 == client.view()["idle"]
+    assert [b"a", b"bc"] == sink.got
+
+
+async def test_a_sink_that_takes_no_more_is_not_asked_again() -> None:
+    """A sink keeps what it declined after, and the rest is read as usual."""
+    answer = (CHUNKED, Wait(0.1), b"1\r\na\r\n", Wait(0.1), b"1\r\nb\r\n", Wait(0.1), b"1\r\nc\r\n0\r\n\r\n")
+    sink = Sink(last=b"b")
+    async with RawServer(answer) as server, client_of() as client:
+        exchange = client.start(server.origin(), POST)
+        await exchange.head()
+        assert b"c" == await relay_and_read(exchange, sink)
+        assert [b"a", b"b"] == sink.got
+        exchange.close()
+
+
+@pytest.mark.parametrize("how", ["cut", "abort", "sink"])
+async def test_a_relay_ends_with_its_exchange(how: str) -> None:
+    """A cut is told by the next read, an abort ends the relay at once, and the sink's own error is raised."""
+
+    def sink(_data: bytes) -> bool:
+        if how == "sink":
+            raise LookupError
+        if how == "abort":
+            asyncio.get_running_loop().call_soon(exchange.abort, TransportError(TransportKind.ABORTED, "given up"))
+        return True
+
+    answer = (CHUNKED, Wait(0.1), b"1\r\na\r\n", Wait(0.1), Do.CLOSE if how == "cut" else Do.HOLD)
+    async with RawServer(answer) as server, client_of() as client:
+        exchange = client.start(server.origin(), POST)
+        await exchange.head()
+        error: type[Exception] = LookupError if how == "sink" else TransportError
+        with pytest.raises(error):
+            await relay_and_read(exchange, sink)
+        exchange.close()

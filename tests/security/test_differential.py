@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from everup.serve import Server, open_sockets
 from everup.shapes.limits import Limits
 from everup.shapes.snapshot import ServerSettings
 from everup.surfaces.connections import Connections
+from everup.surfaces.turn import Turn
 from everup.testing.client import conversation
 from everup.testing.provider import closed_port
 from tests.security.test_bytes import POST as KEYED_POST
@@ -178,6 +179,10 @@ class Recorder:
         self.seen[scope["client"][1]].append((scope["method"], target, body))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
+
+    def take(self, turn: Turn) -> Coroutine[Any, Any, None]:
+        """Return the taking of one request of our own server, which has no ASGI of its own."""
+        return turn.run_asgi(self)  # type: ignore[arg-type]  # uvicorn's types are narrower than ASGI's
 
     async def upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take what nginx understood, as the server behind it."""

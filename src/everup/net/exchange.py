@@ -117,7 +117,11 @@ class Exchange:
             await self.wait()
 
     async def read_all(self, bytes_max: int) -> bytes:
-        """Return the whole body; `TransportError(TOO_LARGE)` as soon as it is known to be larger."""
+        """
+        Return the whole body.
+
+        `TransportError(TOO_LARGE)` as soon as it is known to be larger.
+        """
         reader = self.reader
         if reader is not None and reader.is_done and not self.is_aborted:
             body = reader.take()  # all of it has arrived
@@ -128,7 +132,11 @@ class Exchange:
         return body
 
     async def collect(self, bytes_max: int) -> bytes:
-        """Return the body once it is whole; too large a one is left as soon as its head or its size says so."""
+        """
+        Return the body once it is whole.
+
+        Too large a one is left as soon as its head or its size says so.
+        """
         length = (await self.head()).get(b"content-length")
         if length.isdigit() and int(length) > bytes_max:
             raise self.too_large(bytes_max)
@@ -141,10 +149,10 @@ class Exchange:
 
     async def relay(self, sink: Callable[[bytes], bool]) -> None:
         """
-        Give what arrives of the body to `sink` at once, without a turn of the loop between.
+        Give what arrives of the body to `sink` at once.
 
-        Returns when `sink` takes no more (it has kept what it was given last), and when there will be no more:
-        `read` then says why. An error of `sink` is raised here.
+        Without a turn of the loop between. Returns when `sink` takes no more (it has kept what it was given last),
+        and when there will be no more: `read` then says why. An error of `sink` is raised here.
         """
         reader = self.reader
         assert reader is not None, "there is no body before the head"

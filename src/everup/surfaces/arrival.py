@@ -216,7 +216,7 @@ async def read_body(call: Call, bytes_max: int) -> bytes:
 
 
 async def read_piece(call: Call) -> tuple[bytes, bool]:
-    """Return the next piece of a body and whether more follow; `ClientLeft` if it never ends."""
+    """Return the next piece of a body and whether more follow."""
     turn = call.turn
     if turn is not None:
         data = await turn.read()

@@ -364,7 +364,7 @@ def too_large_head(bytes_max: int) -> Refused:
 
 def check_head(headers: list[tuple[bytes, bytes]], target: bytes, version: str) -> tuple[bytes, bool]:
     """
-    Return the target in origin form, and whether the client waits for `100 Continue`.
+    Return the target in origin form, and whether the client expects a 100.
 
     `Refused` unless Host is one, framing plain and the target a path.
     """

@@ -152,7 +152,7 @@ class Application:
             await self.answer(call)
 
     def take(self, turn: Turn) -> Coroutine[Any, Any, None]:
-        """Return the answering of one request of our own server: what `__call__` does, without ASGI between."""
+        """Return the answering of one request of our own server, without ASGI."""
         connection = turn.connection
         call = Call(
             turn.method,

@@ -92,7 +92,7 @@ class Turn(RequestResponseCycle):
 
     async def read(self) -> bytes | None:
         """
-        Return what has come of the body since the last call, None once the client has left.
+        Return what has come of the body, None once the client has left.
 
         After the last piece `more_body` is False.
         """
@@ -129,7 +129,7 @@ class Turn(RequestResponseCycle):
             self.transport.write(self.head_of(status, [*headers, (b"transfer-encoding", b"chunked")]))
 
     async def send_piece(self, data: bytes) -> None:
-        """Send a piece of the body; waits while the client is slow, and is silent once it has left."""
+        """Send a piece of the body; waits while the client is slow."""
         while not self.send_now(data):
             await self.flow.drain()
 

@@ -48,7 +48,7 @@ class SseSplitter:
         self.scanned = 0
 
     def is_amid(self) -> bool:
-        """Return whether an event has begun and its end is yet to come, or nothing is read any more."""
+        """Return whether the next bytes do not begin an event, or are not read."""
         return bool(self.buffer) or self.is_overflowed
 
     def feed(self, data: bytes) -> list[SseEvent]:

@@ -91,7 +91,7 @@ class ChatRelay:
 
     def feed_one(self, data: bytes) -> Batch | None:
         """
-        Return the batch of bytes that are one plain chunk and nothing else, None for all others.
+        Return the batch of bytes that are one plain chunk, None for all others.
 
         Nearly every read of a stream is that: the long way through `relay` gives the same for twice the time.
         """
