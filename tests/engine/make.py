@@ -91,6 +91,15 @@ class Sheet:
         self.parts.append(data)
         await asyncio.sleep(self.pause_s)
 
+    def write_now(self, data: bytes) -> bool:
+        """Keep bytes of the body at once, unless this client is slow."""
+        assert self.status
+        assert not self.is_finished
+        if self.pause_s:
+            return False
+        self.parts.append(data)
+        return True
+
     async def finish(self) -> None:
         """Keep that it was complete."""
         assert not self.is_finished

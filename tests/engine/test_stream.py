@@ -196,3 +196,25 @@ async def test_an_answer_whose_connection_never_settles_is_given_up_after() -> N
         assert (await w.ask(is_stream=True)).is_finished
         assert asyncio.get_running_loop().time() - began < 1
         assert 0 == w.net.view()["idle"]
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.5])
+@pytest.mark.parametrize("slice_bytes", [1, 7, 100_000])
+async def test_a_long_stream_passes_byte_for_byte_however_it_comes(pause_s: float, slice_bytes: int) -> None:
+    """Quick and slow clients get the same bytes of a long stream, in whatever slices it arrives."""
+    pieces = [f"word{n} " for n in range(40)]
+    async with world(a=s.reply(*pieces).sliced(slice_bytes), limits=Limits(deadline_s=100_000)) as w:
+        sheet = await w.ask(is_stream=True, sheet=Sheet(pause_s=pause_s), stream_options={"include_usage": True})
+        assert b"".join(s.chat_sse(*pieces)) == sheet.body
+        assert sheet.is_finished
+
+
+async def test_a_fault_after_a_long_answer_is_told_after_its_last_byte() -> None:
+    """Everything that came before a cut is shown, then the cut is told."""
+    pieces = [f"word{n} " for n in range(40)]
+    begun = s.stream(*s.texts(*pieces), s.Pause(1), *s.texts("end"), s.Close(), is_ended=False)
+    async with world(a=begun) as w:
+        sheet = await w.ask(is_stream=True)
+        assert "".join([*pieces, "end"]) == sheet.text
+        assert sheet.failure is not None
+        assert "answer_cut" == sheet.failure.code

@@ -15,6 +15,8 @@ from everup.wires.openai_chat.quirks import NO_STREAM_OPTIONS
 from everup.wires.openai_chat.request_in import CONTROL
 from tests.wires.support import LIMITS, WIRE, ask, candidate, request
 
+STRANGE = {"role": "user", "x": 1}
+"""A message with a field that is not known here."""
 HI = [{"role": "user", "content": "hi"}]
 IMAGE = "data:image/png;base64," + "A" * 40_000
 
@@ -161,8 +163,8 @@ def test_many_keys_and_long_numbers_are_refused() -> None:
         ({"thinking": {"type": "disabled"}}, set()),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]}, {"images"}),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": IMAGE}]}]}, {"images"}),
-        ({"messages": [{"role": "user", "x": 1, "content": [{"type": "input_image", "image_url": IMAGE}]}]}, {"images"}),
-        ({"messages": [{"role": "user", "x": 1, "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]}, {"images"}),
+        ({"messages": [{**STRANGE, "content": [{"type": "input_image", "image_url": IMAGE}]}]}, {"images"}),
+        ({"messages": [{**STRANGE, "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]}, {"images"}),
         ({"messages": [{"role": "user", "content": 'a "image_url" in text'}]}, set()),
         ({"messages": [{"role": "user", "x": 1, "content": 'a "image_url" in text'}]}, set()),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "image_url"}]}]}, set()),

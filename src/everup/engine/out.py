@@ -25,6 +25,10 @@ class Out(Protocol):
         """Send bytes of the body."""
         ...
 
+    def write_now(self, data: bytes) -> bool:
+        """Return whether bytes of a begun answer need no waiting, having sent them if so."""
+        ...
+
     async def finish(self) -> None:
         """End the answer as complete."""
         ...

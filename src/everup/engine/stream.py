@@ -99,7 +99,7 @@ class StreamRun:
         self.relayed = stream
         is_over = False
         while not is_over:
-            batch, is_over = await self.read(attempt, stream)
+            batch, is_over = await self.next_batch(attempt, stream)
             if self.stage is Stage.SHOWN and not is_over:
                 await self.forward(attempt, batch)
                 continue
@@ -141,6 +141,35 @@ class StreamRun:
         if int(batch.seen) != PING_ONLY:
             marks.event_mono_s = now
 
+    async def next_batch(self, attempt: Attempt, stream: StreamRelay) -> tuple[Batch, bool]:
+        """Return the next batch that needs a decision, and whether the stream is over."""
+        batch = await self.express(attempt, stream) if self.stage is Stage.SHOWN else None
+        return self.judge(stream, batch) if batch is not None else await self.read(attempt, stream)
+
+    async def express(self, attempt: Attempt, stream: StreamRelay) -> Batch | None:
+        """
+        Relay content as it arrives, in the very callback that brings it.
+
+        While there is nothing to decide.
+        Returns the first batch that needs more: an end, a fault, a client that is slow. None if the exchange ended.
+        """
+        left: Batch | None = None
+        feed, write_now, marks, time = stream.feed, self.out.write_now, attempt.marks, self.loop.time
+
+        def sink(data: bytes) -> bool:
+            nonlocal left
+            batch = feed(data)
+            marks.byte_mono_s = now = time()
+            if int(batch.seen) != PING_ONLY:
+                marks.event_mono_s = now
+            if batch.fault is None and not int(batch.seen) & END_BIT and (not batch.raw or write_now(batch.raw)):
+                return True
+            left = batch
+            return False
+
+        await attempt.sent_exchange().relay(sink)
+        return left
+
     async def read(self, attempt: Attempt, stream: StreamRelay) -> tuple[Batch, bool]:
         """
         Return what the next bytes hold, and whether the stream is over.
@@ -156,7 +185,14 @@ class StreamRun:
             return Batch(batch.raw, batch.seen, attempt.transport_fault(error)), True
         if not data:
             return stream.close(), True
-        batch = stream.feed(data)
+        return self.judge(stream, stream.feed(data))
+
+    def judge(self, stream: StreamRelay, batch: Batch) -> tuple[Batch, bool]:
+        """
+        Return a batch with what the end of the stream adds to it.
+
+        And whether it is over.
+        """
         if int(batch.seen) & END_BIT and batch.fault is None:
             last = stream.close()
             return Batch(batch.raw + last.raw, batch.seen | last.seen, last.fault), True
