@@ -17,6 +17,7 @@ import socket
 import ssl
 import stat
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.server import ServerState
@@ -108,8 +109,13 @@ def make_tls(settings: ServerSettings) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(settings.tls_cert, settings.tls_key or None, password=lambda: "")
-    except (OSError, ssl.SSLError) as error:
-        names = settings.tls_cert + (f" and {settings.tls_key}" if settings.tls_key else "")
+    except ssl.SSLError as error:
+        names = f"server.tls_cert ({settings.tls_cert}) and server.tls_key ({settings.tls_key or 'the same file'})"
+        why = "are no certificate chain and its private key, both PEM; are they swapped?"
+        raise ConfigError((f"{names} {why}",)) from error
+    except OSError as error:
+        lost = [each for each in (settings.tls_cert, settings.tls_key) if each and not Path(each).is_file()]
+        names = " and ".join(lost or [settings.tls_cert])
         raise ConfigError((f"server.tls_cert: cannot use {names}: {error.strerror or error}",)) from error
     return context
 
@@ -176,7 +182,8 @@ def open_unix_socket(path: str) -> socket.socket:
         made.settimeout(0)
     except OSError as error:
         made.close()
-        raise ConfigError((f"server.unix_socket: cannot listen on {path}: {error.strerror}",)) from error
+        fix = "its folder must exist and be yours, and nobody else may listen there"
+        raise ConfigError((f"server.unix_socket: cannot listen on {path}: {error.strerror}; {fix}",)) from error
     finally:
         os.umask(mask)
     return made
@@ -201,7 +208,7 @@ def why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         holder = find_listener(port)
         who = f"process {holder.pid} ({holder.command})" if holder else "another process"
-        return f"server.port: port {port} is in use by {who}. End it, or start everup with another port."
+        return f"server.port: port {port} is in use by {who}. End it, or use another: everup run --port N."
     if error.errno == errno.EACCES:
         return f"server.port: this user may not listen on port {port}. Ports from 1024 up need no privilege."
     if error.errno == errno.EADDRNOTAVAIL:
