@@ -17,7 +17,7 @@ from pathlib import Path
 import machine
 from contenders import PROVIDER_MODEL, Contender, Place, Server, everup, provider, provider_counts
 from figures import NS_PER_MS, percentile
-from measures import CROWD, Loaded, measure_crowd, start_load
+from measures import CROWD, RAMP_PER_S, Loaded, measure_crowd, start_load
 from slow_clients import slow_clients
 
 SLICE_S = 5.0
@@ -70,7 +70,7 @@ def crowd(place: Place, asked: argparse.Namespace) -> Iterator[Bar]:
     if streams < min(asked.streams, CROWD):
         yield Bar(is_passed=None, words=f"a process may open {machine.files_max()} files here: room for {room} streams")
         return
-    seen = measure_crowd(place, Contender(name="everup", start=everup), streams)
+    seen = measure_crowd(place, Contender(name="everup", start=everup), streams, asked.ramp)
     short = f" (of {asked.streams:,}: a process may open {machine.files_max():,} files)" if room < asked.streams else ""
     words = (
         f"{streams:,} streams{short}: {seen['errors']:.0f} lost (0), {seen['stream_kb']:.1f} KB each "
@@ -191,6 +191,7 @@ def main(words: Sequence[str] | None = None) -> int:
     reader.add_argument("--only", action="append", choices=list(BARS), help="one bar; may be repeated")
     reader.add_argument("--seconds", type=float, default=60, help="how long L2 lasts (the others: at most 15)")
     reader.add_argument("--streams", type=int, default=STREAMS_WANTED, help="streams of L3 (default 10,000)")
+    reader.add_argument("--ramp", type=float, default=RAMP_PER_S, help="how many of them begin each second (1,000)")
     reader.add_argument("--python", default=sys.executable, help="interpreter that runs everup (default: this one)")
     asked = reader.parse_args(words)
     is_missed = False

@@ -115,11 +115,13 @@ def run_case(place: Place, server: Server, case: Case, seconds: float) -> Run:
     return figures(load.counts, machine.cpu_s(server.process.pid) - before_s, load.answer_ns, load.chunk_ns)
 
 
-def open_streams(place: Place, server: Server, streams: int, hold_s: float) -> tuple[Loaded, float]:
+def open_streams(
+    place: Place, server: Server, streams: int, hold_s: float, ramp_per_s: float = RAMP_PER_S
+) -> tuple[Loaded, float]:
     """Return what a crowd of streams with one event a second saw, and the server's RSS in MB at its end."""
     request = server.request(stream=True, interval_ms=EVENT_MS, chunks=CROWD_CHUNKS)
-    seconds = streams / RAMP_PER_S + hold_s
-    load = start_load(place, server, request, connections=streams, seconds=seconds, ramp=RAMP_PER_S, sources=SOURCES)
+    seconds = streams / ramp_per_s + hold_s
+    load = start_load(place, server, request, connections=streams, seconds=seconds, ramp=ramp_per_s, sources=SOURCES)
     time.sleep(seconds - 0.5)
     rss_mb = machine.rss_mb(server.process.pid)
     return load.finish(), rss_mb
@@ -135,11 +137,11 @@ def measure_memory(place: Place, contender: Contender) -> Run:
     return {"idle_mb": idle_mb, "stream_kb": (rss_mb - idle_mb) * 1024 / OPEN_STREAMS}
 
 
-def measure_crowd(place: Place, contender: Contender, streams: int = CROWD) -> Run:
+def measure_crowd(place: Place, contender: Contender, streams: int = CROWD, ramp_per_s: float = RAMP_PER_S) -> Run:
     """Return errors, RSS and time to first chunk with as many streams open as this machine lets a server have."""
     with contender.start(place) as server:
         idle_mb = machine.rss_mb(server.process.pid)
-        load, rss_mb = open_streams(place, server, streams, HOLD_S)
+        load, rss_mb = open_streams(place, server, streams, HOLD_S, ramp_per_s)
     if load.first_error:
         print(f"{server.name}: {load.first_error}", file=sys.stderr)
     return {
