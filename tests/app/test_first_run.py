@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from everup.testing import scripts as s
+from everup.testing.client import exchange
 from everup.testing.clock import until
 from everup.testing.gateway import Gateway
 from everup.testing.provider import ScriptedProvider
@@ -127,3 +128,12 @@ async def test_a_damaged_clients_file_is_told_and_left_alone(tmp_path: Path) -> 
         assert '{"clients": {' == file.read_text(encoding="utf-8")
         file.unlink()
         await until(lambda: '"keys.recovered"' in gateway.err, 10)
+
+
+async def test_status_of_a_first_run_calls_no_model_failing(tmp_path: Path) -> None:
+    """Before its first request the embedded model is unused, not failing for want of a key."""
+    async with Gateway(tmp_path, None) as gateway:
+        if "embedded/" not in gateway.err:
+            pytest.skip("no embedded model here: neither xllamacpp nor its model file is installed")
+        told = await exchange(gateway.port, "GET", "/status", headers=gateway.headers())
+        assert ["unused"] == [each["state"] for each in told.json["candidates"]]

@@ -108,15 +108,12 @@ async def test_everups_own_key_is_not_sent_to_a_provider() -> None:
         credentials.current(one)
 
 
-async def test_the_embedded_model_has_its_key_only_while_it_runs() -> None:
-    """The embedded model's key is set when it starts and gone when it stops."""
+async def test_the_embedded_model_lacks_no_key() -> None:
+    """The embedded model's key comes with its address: here it has none, and none is missing."""
     one = profile(SourceKind.EMBEDDED)
     credentials = Credentials({}, read_file)
     assert () == await credentials.load(snapshot(one))
-    with pytest.raises(CredentialError, match="not running"):
-        credentials.current(one)
-    credentials.set_embedded(Secret("k"))
-    assert Secret("k") == credentials.current(one)
+    assert credentials.current(one) is None
 
 
 async def test_clients_have_digests() -> None:

@@ -39,7 +39,6 @@ class Credentials:
         self.read_file = read_file
         self.own_key = own_key
         self.held: dict[SecretRef, Secret | CredentialError] = {}
-        self.embedded: Secret | None = None
 
     async def load(self, snapshot: Snapshot) -> tuple[str, ...]:
         """
@@ -95,22 +94,15 @@ class Credentials:
             )
         return secret
 
-    def set_embedded(self, secret: Secret | None) -> None:
-        """The embedded model's key is this one, None while it is down."""
-        self.embedded = secret
-
     def current(self, profile: Profile) -> Secret | None:
         """
         Return a profile's secret, None for a keyless one.
 
-        `CredentialError` while it has none.
+        The embedded model's comes with its address, at each start, and is not kept here. `CredentialError` while
+        a profile has none.
         """
-        if profile.source.kind is SourceKind.KEYLESS:
+        if profile.source.kind in {SourceKind.KEYLESS, SourceKind.EMBEDDED}:
             return None
-        if profile.source.kind is SourceKind.EMBEDDED:
-            if self.embedded is None:
-                raise CredentialError("the embedded model is not running")
-            return self.embedded
         return self.secret_of(profile.source)
 
     def digest_of(self, client: Client) -> str:
