@@ -37,6 +37,33 @@ def case(row: str, kind: FaultKind, status: int, body: bytes = b"", *, is_local:
     return Case(row, kind, status, body, headers, is_local)
 
 
+def ollama(row: str, kind: FaultKind, status: int, text: str) -> Case:
+    """Return a case of a local Ollama server, whose error is one text."""
+    return Case(row, kind, status, json.dumps({"error": text}).encode(), is_local=True)
+
+
+OLLAMA = (
+    ollama("5.57", K.MODEL_NOT_FOUND, 404, 'model "qwen3:8b" not found, try pulling it first'),
+    ollama("5.57", K.MODEL_NOT_FOUND, 404, "model 'qwen3:8b' not found"),
+    ollama("5.57", K.OUT_OF_MEMORY, 500, "model requires more system memory (9.1 GiB) than is available (7.2 GiB)"),
+    ollama("5.57", K.OUT_OF_MEMORY, 500, "llama runner process has terminated: cudaMalloc failed: out of memory"),
+    ollama("5.57", K.OUT_OF_MEMORY, 500, "llama runner process has terminated: signal: killed"),
+    ollama("5.57", K.OUT_OF_MEMORY, 500, "llama runner process has terminated: unable to allocate CUDA0 buffer"),
+    ollama("5.57", K.OUT_OF_MEMORY, 500, "kIOGPUCommandBufferCallbackErrorOutOfMemory"),
+    ollama("5.23", K.SERVER_ERROR, 500, "llama runner process has terminated: exit status 2"),
+    ollama("5.23", K.SERVER_ERROR, 500, "llama runner process has terminated: error loading model: unknown"),
+    ollama("5.23", K.SERVER_ERROR, 500, "error parsing tool call: raw='{', err=unexpected end of JSON input"),
+    ollama("5.25", K.LOADING, 500, "unexpected server status: llm server loading model"),
+    ollama("5.26", K.OVERLOADED, 503, "server busy, please try again.  maximum pending requests exceeded"),
+    ollama("5.3", K.CONTEXT_OVERFLOW, 400, "the input length exceeds the context length"),
+    ollama("5.3", K.CONTEXT_OVERFLOW, 500, "the input length exceeds the context length"),
+    ollama("R8.1b", K.UNSUPPORTED, 400, "registry.ollama.ai/library/gemma:2b does not support tools"),
+    ollama("R8.1b", K.UNSUPPORTED, 400, '"gemma:2b" does not support thinking'),
+    ollama("R8.1b", K.UNSUPPORTED, 400, 'think value "high" is not supported for this model'),
+    ollama("R8.1b", K.UNSUPPORTED, 500, "this model is missing data required for image input"),
+    ollama("5.4", K.AUTH, 401, "unauthorized"),
+    ollama("5.6", K.PERMISSION, 403, "this model requires a subscription, upgrade for access"),
+)
 INVALID = "invalid_request_error"
 CASES = (
     case("5.1", K.BAD_REQUEST, 400, err("Invalid type for 'messages[0].content'", INVALID, "invalid_type")),
@@ -212,6 +239,7 @@ CASES = (
         "R8.1b", K.UNSUPPORTED, 500, err("image input is not supported - hint: provide the mmproj", "server_error", 500)
     ),
     case("R8.1b", K.UNSUPPORTED, 400, err("Failed to call a function", INVALID, "tool_use_failed")),
+    *OLLAMA,
     case("4.4/85", K.PROXY, 407),
 )
 

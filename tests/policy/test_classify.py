@@ -13,7 +13,7 @@ from everup.policy.classify import ErrorSeen, Refusal, classify_error, classify_
 from everup.policy.signatures import EXACT, STATUSES, TEXTS
 from everup.shapes.fault import Fault, FaultKind, Scope
 from everup.shapes.limits import Limits
-from everup.wires.openai_chat.faults import read_error
+from everup.wires.errors_in import read_error
 from tests.policy.refusals import CASES, INVALID, OVERFLOWS, Case, err
 
 K = FaultKind
@@ -103,7 +103,7 @@ def test_a_missing_local_model_comes_with_its_command() -> None:
 
 def test_a_wrong_path_asks_about_the_base_url() -> None:
     """A 404 that is not about a model says what is most often wrong."""
-    assert "does the base URL end in /v1?" in refuse(404, b'{"detail":"Not Found"}').message
+    assert "base_url (most end in /v1) and its wire right?" in refuse(404, b'{"detail":"Not Found"}').message
 
 
 def test_a_redirect_shows_the_host_only() -> None:

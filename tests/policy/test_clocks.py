@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from everup.policy.clocks import Clocks, Marks, make_clocks, next_due
+from everup.policy.clocks import Clocks, Marks, make_basis, make_clocks, next_due
 from everup.shapes.fault import FaultKind
 from everup.shapes.limits import Limits
 from everup.shapes.route import Candidate, Caps, ClockOverrides, Model, ModelRef, Needs
@@ -36,7 +36,7 @@ def test_the_numbers_of_the_ruling(
     needs: Needs, who: Candidate, first_event_s: float, opening_s: float, answer_s: float
 ) -> None:
     """Each kind of request and model has the ruling's seconds."""
-    clocks = make_clocks(LIMITS, NONE, who, needs)
+    clocks = make_clocks(make_basis(LIMITS, NONE, who), needs)
     assert (first_event_s, opening_s, answer_s) == (clocks.first_event_s, clocks.opening_s, clocks.answer_s)
 
 
@@ -44,14 +44,14 @@ def test_a_model_s_own_clock_wins_over_the_route_s() -> None:
     """Config's clocks replace the defaults, the model's before the route's."""
     route = ClockOverrides(first_event_s=5, stall_s=7)
     who = candidate(clocks=ClockOverrides(first_event_s=2))
-    clocks = make_clocks(LIMITS, route, who, Needs())
+    clocks = make_clocks(make_basis(LIMITS, route, who), Needs())
     assert (2, 7) == (clocks.first_event_s, clocks.stall_s)
 
 
 def test_observed_time_widens_and_never_narrows() -> None:
     """Twice the observed p95 widens the first event's clock and is ignored when it is less."""
-    assert make_clocks(LIMITS, NONE, candidate(), Needs(), 20.0).first_event_s == 40.0
-    assert make_clocks(LIMITS, NONE, candidate(), Needs(), 0.1).first_event_s == 12.0
+    assert make_clocks(make_basis(LIMITS, NONE, candidate()), Needs(), 20.0).first_event_s == 40.0
+    assert make_clocks(make_basis(LIMITS, NONE, candidate()), Needs(), 0.1).first_event_s == 12.0
 
 
 def test_each_phase_ends_as_itself() -> None:
@@ -69,7 +69,7 @@ def test_each_phase_ends_as_itself() -> None:
 
 def test_pings_stretch_a_stall_and_do_not_end_it() -> None:
     """After content pings keep a stream alive for 60 s since its last event, whatever a route's stall is."""
-    made = make_clocks(LIMITS, ClockOverrides(stall_s=5), candidate(), Needs())
+    made = make_clocks(make_basis(LIMITS, ClockOverrides(stall_s=5), candidate()), Needs())
     marks = Marks(0.0)
     marks.first_mono_s = marks.content_mono_s = marks.event_mono_s = marks.byte_mono_s = 10.0
     assert 15.0 == next_due(made, marks)[0]

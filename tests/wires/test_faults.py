@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from everup.policy.seen import ErrorSeen
 from everup.shapes.failure import Failure
 from everup.shapes.limits import Limits
-from everup.wires.openai_chat.faults import LINE_WIDTHS, read_error
+from everup.wires.errors_in import read_error
+from everup.wires.fitting import LINE_WIDTHS
 from tests.wires.support import LIMITS, WIRE
 
 ENVELOPES: tuple[tuple[object, ErrorSeen], ...] = (

@@ -1,4 +1,4 @@
-"""Server-sent events are cut exactly, whatever the line ends and wherever the network cuts."""
+"""Server-sent events and lines of JSON are cut exactly, whatever the line ends and wherever the network cuts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everup.wires.framing import SseSplitter
+from everup.wires.framing import LineSplitter, SseSplitter
 
 MANY = 1_000_000
 
@@ -108,3 +108,65 @@ def test_one_byte_at_a_time_is_not_slow() -> None:
     data = b"data: " + b"x" * 300_000 + b"\n\n"
     events = [event for byte in data for event in splitter.feed(bytes((byte,)))]
     assert [300_000] == [len(event.data or b"") for event in events]
+
+
+def cut_lines(data: bytes, size: int = 0, bytes_max: int = MANY) -> tuple[list[bytes | None], bytes]:
+    """Return the data of each line, and all raw bytes, in slices of `size`."""
+    splitter = LineSplitter(bytes_max)
+    step = size or max(len(data), 1)
+    lines = [line for start in range(0, len(data), step) for line in splitter.feed(data[start : start + step])]
+    rest = splitter.rest()
+    lines += [rest] if rest else []
+    return [line.data for line in lines], b"".join(line.raw for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "raw"),
+    [
+        (b"", [], b""),
+        (b"{}\n", [b"{}"], b"{}\n"),
+        (b"{}\n[]\n", [b"{}", b"[]"], b"{}\n[]\n"),
+        (b"{}\r\n[]\r\n", [b"{}", b"[]"], b"{}\r\n[]\r\n"),
+        (b" {}\t\n", [b"{}"], b" {}\t\n"),
+        (b"\n\r\n \n{}\n\n", [b"{}"], b"{}\n"),
+        (b"{}\n{", [b"{}", b"{"], b"{}\n{"),
+        (b"{}", [b"{}"], b"{}"),
+        (b"{}\n \r\n", [b"{}"], b"{}\n"),
+        (b"{}\n  ", [b"{}"], b"{}\n"),
+        ('{"é":"€😀"}\n'.encode(), ['{"é":"€😀"}'.encode()], '{"é":"€😀"}\n'.encode()),
+    ],
+)
+def test_lines(data: bytes, expected: list[bytes], raw: bytes) -> None:
+    """Each line is a frame of its text with its raw bytes; blank lines are none."""
+    assert (expected, raw) == cut_lines(data)
+
+
+@given(
+    parts=st.lists(st.sampled_from([b'{"a":1}', b"\n", b"\r\n", b" ", "é😀".encode(), b"x" * 40]), max_size=30),
+    size=st.integers(1, 50),
+)
+def test_lines_are_the_same_wherever_the_network_cuts(parts: list[bytes], size: int) -> None:
+    """Whatever the size of the reads, the same lines come out."""
+    data = b"".join(parts)
+    assert cut_lines(data) == cut_lines(data, size)
+
+
+def test_an_endless_line_is_an_overflow() -> None:
+    """A line that grows past its bound stops the splitter, which then holds nothing."""
+    splitter = LineSplitter(100)
+    assert [b"{}"] == [line.data for line in splitter.feed(b"{}\n" + b"x" * 100)]
+    assert not splitter.is_overflowed
+    assert [] == splitter.feed(b"x")
+    assert splitter.is_overflowed
+    assert [] == splitter.feed(b"\n{}\n")
+    assert None is splitter.rest()
+
+
+def test_the_rest_of_lines_is_given_once() -> None:
+    """A last line without its end is given once."""
+    splitter = LineSplitter(MANY)
+    splitter.feed(b"{}\n[")
+    rest = splitter.rest()
+    assert rest is not None
+    assert (b"[", b"[") == (rest.raw, rest.data)
+    assert None is splitter.rest()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from everup.errors import RequestError
 from everup.shapes.limits import Limits
+from everup.wires.fields import CONTROL
 from everup.wires.openai_chat.quirks import NO_STREAM_OPTIONS
-from everup.wires.openai_chat.request_in import CONTROL
 from tests.wires.support import LIMITS, WIRE, ask, candidate, request
 
 STRANGE = {"role": "user", "x": 1}
@@ -316,3 +316,13 @@ def test_a_message_without_a_role_is_told_by_its_place(message: dict[str, object
     """A message that says not who speaks is refused with the field at fault, before any provider is asked."""
     error = refuse(json.dumps({"model": "m", "messages": [*HI, message]}).encode())
     assert (400, "invalid_value", "messages[1].role") == (error.status, error.code, error.param)
+
+
+@pytest.mark.parametrize("name", ["model", "stream", "max_tokens", "reasoning", "thinking"])
+def test_a_number_that_nothing_can_hold_is_the_client_s_mistake(name: str) -> None:
+    """A number out of any range is a 400 that names its field, never an error of ours."""
+    fields = {"model": '"m"', "messages": '[{"role":"user","content":"Hi"}]', name: "1e999"}
+    body = "{" + ",".join(f'"{key}":{value}' for key, value in fields.items()) + "}"
+    with pytest.raises(RequestError) as caught:
+        WIRE.read_request(body.encode(), LIMITS)
+    assert (400, name) == (caught.value.status, caught.value.param)

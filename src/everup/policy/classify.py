@@ -75,6 +75,7 @@ TRANSPORT: dict[TransportKind, tuple[FaultKind, Sent | None]] = {
 """The kind each transport error means, and from how much sent on it may have been billed (None: never)."""
 
 CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+WRONG_PATH = "no such address: are the provider's base_url (most end in /v1) and its wire right?"
 
 
 def classify_refusal(refusal: Refusal, limits: Limits = LIMITS) -> Fault:
@@ -87,7 +88,7 @@ def classify_refusal(refusal: Refusal, limits: Limits = LIMITS) -> Fault:
         row, kind = PAGES.get(status) or status_verdict(status)
         message = f"status {status} with an HTML page, not an API's answer"
         if kind is FaultKind.WRONG_PATH:
-            message = wrong_path(message)
+            message = f"{message}; {WRONG_PATH}"
         wait_s, row = waiting(kind, row, refusal.headers, None, limits)
         return make_fault(kind, message, row=row, status=status, retry_after_s=wait_s)
     seen = seen or ErrorSeen(message=plain_text(refusal.body))
@@ -275,15 +276,10 @@ def message_of(kind: FaultKind, seen: ErrorSeen, status: int, refusal: Refusal, 
     """Return the provider's words on one bounded line, with the fix if known."""
     text = one_line(seen.message, limits.fault_message_bytes_max) or (f"status {status}" if status else "no message")
     if kind is FaultKind.WRONG_PATH:
-        return wrong_path(text)
+        return f"{text}; {WRONG_PATH}"
     if kind is FaultKind.MODEL_NOT_FOUND and ("pull" in seen.message or refusal.provider == "ollama"):
         return f"{text} (to get it: ollama pull {one_line(refusal.model, 200)})"
     return text
-
-
-def wrong_path(text: str) -> str:
-    """Return a message with the likely cause of a wrong address."""
-    return f"{text}; no such address: does the base URL end in /v1?"
 
 
 def code_of(seen: ErrorSeen) -> str:

@@ -7,7 +7,7 @@ Source: FAULTS section 5 and rulings 4, 6, 7 and 8; `docs/faults.md` is generate
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from everup.shapes.fault import Fault, FaultKind, Next, Scope
 
@@ -194,3 +194,8 @@ def make_fault(
         possibly_billed=rule.possibly_billed if possibly_billed is None else possibly_billed,
         param=param,
     )
+
+
+def with_billing(fault: Fault) -> Fault:
+    """Return the fault marked as possibly billed: something had been generated."""
+    return fault if fault.possibly_billed else structs.replace(fault, possibly_billed=True)

@@ -7,6 +7,7 @@ Skips are by name and reason; unknown counts as able.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from everup.shapes.route import Candidate, Model, Needs, Plan, Profile, Route, Skip
@@ -57,6 +58,19 @@ def make_plan(
         deadline_mono_s=received_mono_s + allowed_s(route, limits, deadline_s),
         patience_s=limits.patience_s if route.clocks.patience_s is None else route.clocks.patience_s,
     )
+
+
+def alike_below_tokens(route: Route, snapshot: Snapshot) -> float:
+    """
+    Return how long prompts may be for which plans differ in their deadline alone.
+
+    Given that the requests need the same capabilities. 0 where profiles take turns: then every plan is another.
+    """
+    known = [ref for ref in route.chain if ref.provider in snapshot.providers]
+    if any(len(snapshot.providers[ref.provider].profiles) > 1 for ref in known):
+        return 0.0
+    windows = [snapshot.model(ref).context_tokens_max for ref in known]
+    return min((window * ESTIMATE_SLACK for window in windows if window is not None), default=math.inf)
 
 
 def allowed_s(route: Route, limits: Limits, deadline_s: float | None) -> float:

@@ -76,7 +76,7 @@ EXACT: tuple[Codes, ...] = (
         K.BILLING,
         "insufficient_quota credit_balance_exhausted billing_hard_limit_reached enforced_spend_limit_reached"
         " billing_error billing_not_active payment_required insufficient_balance insufficient_credits arrearage"
-        " budget_exceeded spend_limit_reached spend_limit_exceeded",
+        " budget_exceeded spend_limit_reached spend_limit_exceeded blocked_api_access",
     ),
     codes(
         "5.4",
@@ -114,7 +114,7 @@ OVERFLOW = (
     r"maximum (?:context|prompt) length is \d",
     r"maximum context length of \d+",
     r"input tokens exceed the configured limit",
-    r"prompt is too long: \d+ tokens? > \d+",
+    r"prompt is too long: \d+ tokens? > \d+|^prompt is too long\.?\s*$",
     r"input length and `?max_tokens`? exceed context limit",
     r"exceeds the maximum number of tokens allowed",
     r"input is too long for requested model",
@@ -127,6 +127,11 @@ OVERFLOW = (
     r"tokens to keep from the initial prompt is greater than the context length",
     r"context the overflows",
     r"input token count \(?\d+\)? exceeds",
+    r"prompt is too long: \d+, model maximum context length",
+    r"prompt too long; exceeded (?:max )?context length",
+    r"longer than the maximum model length of \d",
+    r"too long to fit into the model \(context length",
+    r"cannot truncate prompt with n_keep",
 )
 """FAULTS 5.1: the prompt does not fit the model's window."""
 
@@ -142,6 +147,7 @@ TEXTS: tuple[Words, ...] = (
     words("5.19", K.RATE_LIMIT, frozenset({429}), r"quota exceeded for (?:quota )?metric"),
     words("5.57", K.OUT_OF_MEMORY, frozenset({500}), r"no slots? available|slot .{0,20}(?:busy|unavailable)"),
     words("5.3", K.CONTEXT_OVERFLOW, frozenset({400, 413, 422, 500}), *OVERFLOW),
+    words("5.13", K.TOO_LARGE, REFUSED, r"image exceeds [\d.]+ [kmg]b maximum|image dimensions exceed max"),
     words(
         "5.2",
         K.BILLING,
@@ -157,7 +163,7 @@ TEXTS: tuple[Words, ...] = (
         r"(?:requires?|need) more credits|not enough credits|out of credits|no credits (?:left|remaining)",
         r"credits? (?:have |has )?(?:been |are )?(?:exhausted|used up|depleted)|add (?:more )?credits|purchase credits",
         r"billing (?:is |has )?(?:not (?:been )?)(?:active|enabled)|enable billing|check your (?:plan and )?billing",
-        r"specified (?:api|workspace) usage limits",
+        r"(?:specified|reached your) (?:(?:api|workspace) ){1,2}usage limits",
         r"key limit exceeded",
         r"account (?:\S+ ){0,3}suspended.{0,200}(?:billing|payment|invoice|spend|balance|credit)",
     ),
@@ -216,33 +222,37 @@ TEXTS: tuple[Words, ...] = (
         r"unknown (?:parameter|field)",
         r"must be verified to|only supported (?:by|for|with|in)|unexpected keyword|unknown variant `|unknown name ",
         r"no endpoints found (?:that|which) support|not a multimodal model|tool choice requires|requires? --\w",
-        r"property '[^']{1,80}' is unsupported",
+        # Anthropic's words for what a newer or older model, or its schemas, do not take.
+        r"is not compatible with|cannot both be specified|is deprecated for this model|may only be set to \d",
+        r"may not be enabled when|must be explicitly set to false|compiled grammar is too large",
+        r"property '[^']{1,80}' is unsupported|response_format\b.{0,40}\bunavailable",
     ),
     words(
         "R8.1b",
         K.UNSUPPORTED,
         frozenset({500, 501}),
         r"(?:image|audio|video) input is not supported|tools? param requires|requires? --jinja",
-        r"does not support (?:image|tool|audio|vision)",
+        r"does not support (?:image|tool|audio|vision)|missing data required for image input",
     ),
     words(
         "5.57",
         K.OUT_OF_MEMORY,
         frozenset({500, 503}),
         r"out of memory|cudamalloc|requires more system memory|failed to allocate|\bOOM\b|no slots? available",
-        r"slot .{0,20}(?:busy|unavailable)",
+        r"slot .{0,20}(?:busy|unavailable)|outofmemory|unable to allocate|has terminated: signal: killed",
     ),
     words(
         "5.25",
         K.LOADING,
         frozenset({500, 503}),
-        r"loading (?:the )?model|model (?:\S+ ){0,2}(?:is )?(?:currently |still |being )*load(?:ing|ed)|warming up",
+        r"(?<!error )loading (?:the )?model|warming up",
+        r"model (?:\S+ ){0,2}(?:is )?(?:currently |still |being )*load(?:ing|ed)",
     ),
     words(
         "5.26",
         K.OVERLOADED,
         SERVER,
-        r"overloaded|(?:at|over|exceeded|no) capacity|slow down",
+        r"overloaded|(?:at|over|exceeded|no) capacity|slow down|maximum pending requests exceeded",
     ),
     words(
         "5.22",
@@ -274,6 +284,7 @@ STATUS_OF: dict[str, int] = {
     "tokens": 429,
     "throttling": 429,
     "throttlingexception": 429,
+    "conflict_error": 409,
     "request_timeout": 408,
     "timeout_error": 504,
     "timeout": 504,

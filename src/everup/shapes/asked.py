@@ -27,6 +27,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     needs: Needs
     fields: dict[str, msgspec.Raw]
     body_bytes: int = 0
+    wire: str = "openai_chat"
+    """The wire it came in: who speaks the same upstream gets its fields as they are."""
     is_plain: bool = False
     """Whether the messages hold nothing but text, images and tool calls: no reasoning part to look for."""
 

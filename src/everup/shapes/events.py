@@ -43,6 +43,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Part of the input, like `cached_tokens`: what was written to the provider's prompt cache (Anthropic)."""
     reasoning_tokens: int = 0
     is_estimated: bool = False
 

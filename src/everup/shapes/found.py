@@ -9,6 +9,17 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from everup.shapes.route import Caps
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a provider tells of one of its models; None is unknown."""
+
+    caps: Caps = Caps()
+    context_tokens_max: int | None = None
+    is_chat: bool | None = None
+    """Whether it answers chats at all: embedding models do not."""
+
 
 class FoundProvider(Struct, frozen=True, kw_only=True):
     """
@@ -16,6 +27,7 @@ class FoundProvider(Struct, frozen=True, kw_only=True):
 
     `key_env` names the variable that holds its key ("" for local servers). `models` is what its `/models`
     listed, None when it could not be asked; `note` says so in words ("key accepted", "not checked: no network").
+    `facts` hold what it told of some of them, by model.
     """
 
     name: str
@@ -25,6 +37,7 @@ class FoundProvider(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] | None = None
     model: str = ""
     note: str = ""
+    facts: dict[str, Facts] = {}
 
 
 class Found(Struct, frozen=True, kw_only=True):

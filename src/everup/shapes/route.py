@@ -7,6 +7,8 @@ ordered by `policy.plan`, walked by the engine.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 from msgspec import field as with_default
 from msgspec.structs import force_setattr
@@ -15,6 +17,15 @@ from everup.shapes.secret import SecretRef, SourceKind
 
 EMBEDDED_URL = "embedded:"
 """The base URL of the embedded model: its real address is known only while it runs."""
+
+
+class CacheMode(StrEnum):
+    """Who marks what an Anthropic provider should cache."""
+
+    AUTO = "auto"
+    """everup, where it pays: system and tools, and the last turn; a client's own marks always stay."""
+    CLIENT = "client"
+    """Only the client."""
 
 
 class ModelRef(Struct, frozen=True, order=True):
@@ -99,6 +110,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     quirks: frozenset[str] = frozenset()
     ca_file: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    cache: CacheMode = CacheMode.AUTO
 
 
 class Model(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everup.wires.anthropic.wire import Anthropic
+from everup.wires.ollama.wire import Ollama
 from everup.wires.openai_chat.wire import OpenAIChat
 
 if TYPE_CHECKING:
@@ -15,4 +17,4 @@ if TYPE_CHECKING:
 
     from everup.wires.base import Wire
 
-WIRES: Mapping[str, Wire] = {"openai_chat": OpenAIChat()}
+WIRES: Mapping[str, Wire] = {"openai_chat": OpenAIChat(), "anthropic": Anthropic(), "ollama": Ollama()}

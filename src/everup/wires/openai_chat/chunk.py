@@ -59,6 +59,7 @@ class GroqPart(Struct, gc=False):
 class Chunk(Struct, gc=False):
     """A chunk of a stream or a whole answer."""
 
+    id: object = None
     choices: list[Choice] | None = None
     usage: UsageSeen | None = None
     model: object = None
@@ -99,4 +100,4 @@ def read_loosely(found: object) -> Chunk | None:
         usage = msgspec.convert(found.get("usage"), UsageSeen | None)
     except msgspec.ValidationError:
         usage = UsageSeen()
-    return Chunk(choices=choices, usage=usage, model=found.get("model"), error=found.get("error"))
+    return Chunk(id=found.get("id"), choices=choices, usage=usage, model=found.get("model"), error=found.get("error"))

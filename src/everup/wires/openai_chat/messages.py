@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from everup.errors import RequestError
-from everup.wires.openai_chat.scan import too_deep
+from everup.wires.scan import too_deep
 
 if TYPE_CHECKING:
     from everup.shapes.limits import Limits

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everup.policy.classify import ErrorSeen, classify_error
-from everup.policy.faults import make_fault
+from everup.policy.faults import make_fault, with_billing
 from everup.shapes.events import Batch, Seen, Usage
 from everup.shapes.fault import FaultKind
-from everup.wires.framing import BOM, SseEvent, SseSplitter
+from everup.wires.bodies import fault_of_bytes
+from everup.wires.errors_in import error_in
+from everup.wires.framing import BOM, Frame, SseSplitter
 from everup.wires.openai_chat.chunk import (
     CONTENT,
     END,
@@ -32,10 +34,10 @@ from everup.wires.openai_chat.chunk import (
     look_at,
     read_loosely,
 )
-from everup.wires.openai_chat.faults import error_in
 from everup.wires.openai_chat.reasoning import collect_signatures
-from everup.wires.openai_chat.usage import UsageSeen, estimate_usage, read_usage
-from everup.wires.openai_chat.whole import DONE, as_stream, fault_of_bytes, read_reply, with_billing
+from everup.wires.openai_chat.usage import UsageSeen, read_usage
+from everup.wires.openai_chat.whole import DONE, as_stream, read_reply
+from everup.wires.tokens import estimate_usage
 
 if TYPE_CHECKING:
     from everup.shapes.asked import Asked
@@ -183,7 +185,7 @@ class ChatRelay:
         self.usage = reply.usage
         return batch
 
-    def relay(self, events: list[SseEvent]) -> Batch:
+    def relay(self, events: list[Frame]) -> Batch:
         """Return the batch of some events; the pass ends at a fault or at `[DONE]`."""
         seen = 0
         kept = []
@@ -210,7 +212,7 @@ class ChatRelay:
             return self.end(raw, seen, self.fault)
         return Batch(raw, SEEN[seen])
 
-    def look(self, event: SseEvent, *, is_rest: bool = False) -> int:
+    def look(self, event: Frame, *, is_rest: bool = False) -> int:
         """
         Return an event's bits of `Seen`.
 
@@ -227,7 +229,7 @@ class ChatRelay:
             return END
         return self.look_at_json(event, data, is_rest=is_rest) if data else -PING
 
-    def look_at_json(self, event: SseEvent, data: bytes, *, is_rest: bool) -> int:
+    def look_at_json(self, event: Frame, data: bytes, *, is_rest: bool) -> int:
         """
         Return the bits of an event's JSON.
 
@@ -284,9 +286,7 @@ class ChatRelay:
         if delta.reasoning_details or delta.thinking_blocks or found & TOOL:
             collect_signatures([delta.reasoning_details, delta.thinking_blocks, delta.tool_calls], self.minted)
 
-    def look_at_stranger(
-        self, event: SseEvent, data: bytes, chunk: Chunk | None = None, *, is_rest: bool = False
-    ) -> int:
+    def look_at_stranger(self, event: Frame, data: bytes, chunk: Chunk | None = None, *, is_rest: bool = False) -> int:
         """
         Return the bits of JSON that is no plain chunk.
 

@@ -2,12 +2,11 @@
 A client's chat request, checked and read as far as routing needs it.
 
 Lives here: what no upstream could understand (400), and what the request needs. Must not: rewriting (see
-`request_out`). Values stay raw JSON.
+`relay_request`, `chat_in`). Values stay raw JSON.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,32 +15,16 @@ from msgspec import Raw, Struct
 from everup.errors import RequestError
 from everup.shapes.asked import Asked
 from everup.shapes.route import Needs
+from everup.wires.fields import FORBIDDEN, forbidden, is_given, read_bool, read_fields, read_model, value_of, wrong
 from everup.wires.openai_chat.messages import Seen, read_messages
-from everup.wires.openai_chat.scan import check_field, check_keys, is_too_deep, too_deep
+from everup.wires.scan import check_field, check_keys, is_too_deep, too_deep
 
 if TYPE_CHECKING:
     from everup.shapes.limits import Limits
 
-MODEL_CHARS_MAX = 256
 IMAGE_TOKENS = 1000
 """An image counts as so many tokens, whatever its bytes (typical of a large one)."""
 BYTES_PER_TOKEN = 4
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-OFFSET = re.compile(r"\(byte (\d+)\)")
-FORBIDDEN = frozenset(
-    {
-        "api_base",
-        "base_url",
-        "api_key",
-        "api_version",
-        "extra_headers",
-        "extra_body",
-        "extra_query",
-        "custom_llm_provider",
-    }
-)
-"""Fields by which some gateways let a caller choose where a provider's key is sent (S10)."""
-EMPTY_VALUES = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
 NO_REASONING = frozenset({b"null", b'"none"', b"{}", b"false"})
 
 
@@ -57,8 +40,6 @@ class Options(Struct):
     include_usage: object = None
 
 
-decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
-decode_any = msgspec.json.Decoder().decode
 decode_format = msgspec.json.Decoder(Format).decode
 decode_options = msgspec.json.Decoder(Options).decode
 
@@ -104,84 +85,6 @@ def check_sizes(fields: dict[str, Raw], messages: Seen, body: bytes, limits: Lim
             check_field(bytes(raw), limits)
 
 
-def read_fields(body: bytes, limits: Limits) -> dict[str, Raw]:
-    """Return the top-level fields as raw JSON, inside the limits on JSON."""
-    try:
-        fields = decode_fields(body)
-        if not body.isascii():
-            body.decode()
-    except msgspec.ValidationError:
-        raise RequestError(
-            400,
-            "invalid_body",
-            "The request body must be a JSON object.",
-            hint='Send {"model": ..., "messages": [...]}.',
-        ) from None
-    except RecursionError:
-        raise too_deep(limits.json_depth_max) from None
-    except UnicodeDecodeError as broken:
-        raise RequestError(400, "invalid_json", f"The request body is not valid UTF-8 (byte {broken.start}).") from None
-    except ValueError as broken:
-        raise malformed(body, str(broken)) from None
-    return fields
-
-
-def malformed(body: bytes, complaint: str) -> RequestError:
-    """Return the error for JSON that does not parse, with the byte where it breaks."""
-    if not body or body.isspace():
-        return RequestError(400, "invalid_json", "The request body is empty; a JSON object is expected.")
-    found = OFFSET.search(complaint)
-    place = int(found[1]) if found else len(body)
-    return RequestError(400, "invalid_json", f"The request body is not valid JSON: it breaks at byte {place}.")
-
-
-def forbidden(name: str) -> RequestError:
-    """Return the error for a field that would choose the upstream (S10)."""
-    return RequestError(
-        400,
-        "forbidden_field",
-        f"The field '{name}' is not accepted: where a request goes is decided by the configuration, not by the caller.",
-        param=name,
-        hint="Leave it out and choose a route or a model by 'model'.",
-    )
-
-
-def wrong(name: str, expected: str) -> RequestError:
-    """Return the error for a field of the wrong type or value."""
-    return RequestError(400, "invalid_value", f"'{name}' must be {expected}.", param=name)
-
-
-def read_model(raw: Raw | None) -> str:
-    """Return the model's name, printable and bounded (S13)."""
-    model = None if raw is None else decode_any(raw)
-    if model is None or model == "":
-        raise RequestError(
-            400,
-            "missing_model",
-            "You must provide a 'model'.",
-            param="model",
-            hint='GET /v1/models lists the names; "default" is the route of a first run.',
-        )
-    if not isinstance(model, str):
-        raise wrong("model", "a string")
-    if len(model) > MODEL_CHARS_MAX:
-        raise wrong("model", f"at most {MODEL_CHARS_MAX} characters long")
-    if CONTROL.search(model):
-        raise wrong("model", "free of control characters")
-    return model
-
-
-def read_bool(fields: dict[str, Raw], name: str) -> bool:
-    """Return a flag's value; absent and null are false."""
-    raw = fields.get(name)
-    if raw is None:
-        return False
-    value = decode_any(raw)
-    if value is not None and not isinstance(value, bool):
-        raise wrong(name, "true or false")
-    return value is True
-
-
 def read_wants_usage(fields: dict[str, Raw]) -> bool:
     """Return whether the client asked for the usage chunk."""
     raw = fields.get("stream_options")
@@ -211,11 +114,6 @@ def read_needs(fields: dict[str, Raw], messages: Seen, body_bytes: int) -> Needs
     )
 
 
-def is_given(fields: dict[str, Raw], name: str) -> bool:
-    """Return whether a field is there and not empty."""
-    return name in fields and bytes(fields[name]) not in EMPTY_VALUES
-
-
 def wants_structure(raw: Raw | None) -> bool:
     """Return whether the answer must be JSON."""
     if raw is None:
@@ -231,12 +129,12 @@ def wants_reasoning(fields: dict[str, Raw]) -> bool:
     if "reasoning_effort" in fields:
         return bytes(fields["reasoning_effort"]) not in NO_REASONING
     if "reasoning" in fields:
-        value = decode_any(fields["reasoning"])
+        value = value_of(fields["reasoning"], "reasoning")
         if isinstance(value, dict):
             return bool(value) and value.get("enabled") is not False and value.get("effort") != "none"
         return bool(value)
     if "thinking" in fields:
-        value = decode_any(fields["thinking"])
+        value = value_of(fields["thinking"], "thinking")
         return isinstance(value, dict) and value.get("type") in {"enabled", "adaptive"}
     return False
 
@@ -246,7 +144,7 @@ def read_output_tokens(fields: dict[str, Raw]) -> int | None:
     for name in ("max_completion_tokens", "max_tokens"):
         raw = fields.get(name)
         if raw is not None:
-            value = decode_any(raw)
+            value = value_of(raw, name)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 return value
     return None

@@ -9,15 +9,15 @@ from __future__ import annotations
 from msgspec import Struct
 
 from everup.shapes.events import Usage
-
-TOKENS_MAX = 100_000_000
-"""Beyond any real request: a larger count is a mistake."""
+from everup.wires.tokens import count, tokens_in
 
 
 class Details(Struct, gc=False):
     """The parts of a count that are told apart."""
 
     cached_tokens: object = None
+    cache_write_tokens: object = None
+    """OpenRouter's, of providers that are paid for writing their cache."""
     reasoning_tokens: object = None
 
 
@@ -38,6 +38,7 @@ def read_usage(seen: UsageSeen, *, prompt_tokens: int, answer_chars: int) -> Usa
     given = count(seen.prompt_tokens)
     inner, outer = seen.prompt_tokens_details, seen.completion_tokens_details
     cached = count(inner.cached_tokens if inner else seen.prompt_cache_hit_tokens) or 0
+    written = count(inner.cache_write_tokens) or 0 if inner else 0
     reasoning = count(outer.reasoning_tokens) or 0 if outer else 0
     input_tokens = prompt_tokens if given is None else given
     output_tokens = tokens_in(answer_chars) if output is None else output
@@ -45,23 +46,7 @@ def read_usage(seen: UsageSeen, *, prompt_tokens: int, answer_chars: int) -> Usa
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cached_tokens=min(cached, input_tokens),
+        cache_write_tokens=min(written, input_tokens),
         reasoning_tokens=min(reasoning, output_tokens),
         is_estimated=output is None or given is None,
     )
-
-
-def estimate_usage(*, prompt_tokens: int, answer_chars: int) -> Usage:
-    """Return what an answer without a usage object probably took."""
-    return Usage(input_tokens=prompt_tokens, output_tokens=tokens_in(answer_chars), is_estimated=True)
-
-
-def count(value: object) -> int | None:
-    """Return a believable token count, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value <= TOKENS_MAX else None
-
-
-def tokens_in(chars: int) -> int:
-    """Return about how many tokens so many characters are."""
-    return (chars + 3) // 4

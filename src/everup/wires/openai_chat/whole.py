@@ -9,17 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Raw, structs
+from msgspec import Raw
 
 from everup.policy.classify import classify_error
 from everup.policy.faults import make_fault
 from everup.shapes.events import Reply, Usage
 from everup.shapes.fault import Fault, FaultKind
+from everup.wires.bodies import fault_of_bytes, where
+from everup.wires.errors_in import error_in
 from everup.wires.framing import BOM
 from everup.wires.openai_chat.chunk import CONTENT, SPEAKS_WITHOUT_TEXT, Chunk, decode_chunk, look_at, read_loosely
-from everup.wires.openai_chat.faults import error_in
 from everup.wires.openai_chat.reasoning import collect_signatures
-from everup.wires.openai_chat.usage import estimate_usage, read_usage
+from everup.wires.openai_chat.usage import read_usage
+from everup.wires.tokens import estimate_usage
 
 if TYPE_CHECKING:
     from everup.shapes.asked import Asked
@@ -32,26 +34,33 @@ NULL = Raw(b"null")
 def read_reply(content_type: str, body: bytes, asked: Asked, candidate: Candidate) -> Reply:
     """Return a whole answer, its bytes unchanged, or the fault that it is."""
     body = body.removeprefix(BOM)
+    answer = judge(content_type, body, candidate)
+    if isinstance(answer, Fault):
+        return Reply(fault=answer)
+    return Reply(
+        raw=body,
+        usage=usage_of(answer, asked.needs.prompt_tokens, measure(answer)[0]),
+        model=answer.model if isinstance(answer.model, str) else "",
+        minted=signatures_in(answer),
+    )
+
+
+def judge(content_type: str, body: bytes, candidate: Candidate) -> Chunk | Fault:
+    """Return what of a good whole answer matters, else the fault that it is."""
     fault = fault_of_bytes(content_type, body)
     if fault:
-        return Reply(fault=fault)
+        return fault
     try:
         if not body.isascii():
             body.decode()
         answer = decode_answer(body)
     except (ValueError, RecursionError) as broken:
-        return Reply(fault=make_fault(FaultKind.MALFORMED, f"the answer is not valid JSON: {where(broken)}"))
+        return make_fault(FaultKind.MALFORMED, f"the answer is not valid JSON: {where(broken)}")
     if answer is None or answer.error or answer.choices is None:
-        return Reply(fault=fault_of_shape(body, candidate))
-    chars, is_empty = measure(answer)
-    if is_empty:
-        return Reply(fault=make_fault(FaultKind.EMPTY_ANSWER, "a whole answer without any content"))
-    return Reply(
-        raw=body,
-        usage=usage_of(answer, asked.needs.prompt_tokens, chars),
-        model=answer.model if isinstance(answer.model, str) else "",
-        minted=signatures_in(answer),
-    )
+        return fault_of_shape(body, candidate)
+    if measure(answer)[1]:
+        return make_fault(FaultKind.EMPTY_ANSWER, "a whole answer without any content")
+    return answer
 
 
 def decode_answer(body: bytes) -> Chunk | None:
@@ -60,15 +69,6 @@ def decode_answer(body: bytes) -> Chunk | None:
         return decode_chunk(body)
     except msgspec.ValidationError:
         return read_loosely(msgspec.json.decode(body))
-
-
-def fault_of_bytes(content_type: str, body: bytes) -> Fault | None:
-    """Return the fault of a body that by first bytes or type cannot be JSON."""
-    if not body or body.isspace():
-        return make_fault(FaultKind.EMPTY_BODY, "status 200 with an empty body")
-    if body[:64].lstrip()[:1] == b"<" or "text/html" in content_type.lower():
-        return make_fault(FaultKind.HTML_PAGE, "status 200 with an HTML page, not an answer")
-    return None
 
 
 def fault_of_shape(body: bytes, candidate: Candidate) -> Fault:
@@ -89,13 +89,6 @@ def fault_of_shape(body: bytes, candidate: Candidate) -> Fault:
     if isinstance(found, dict) and found.get("error"):
         return make_fault(FaultKind.SERVER_ERROR, "status 200 with an error of unknown form", row="5.31")
     return make_fault(FaultKind.MALFORMED, "the answer is JSON but not a chat completion")
-
-
-def where(broken: Exception) -> str:
-    """Return a parser's complaint: it holds positions, never content."""
-    if isinstance(broken, RecursionError):
-        return "nested too deep"
-    return "not UTF-8" if isinstance(broken, UnicodeError) else str(broken)
 
 
 def measure(answer: Chunk) -> tuple[int, bool]:
@@ -177,8 +170,3 @@ def one_line(text: bytes) -> bytes:
     Inside strings JSON allows none.
     """
     return text.translate(None, b"\r\n")
-
-
-def with_billing(fault: Fault) -> Fault:
-    """Return the fault marked as possibly billed: something had been generated."""
-    return fault if fault.possibly_billed else structs.replace(fault, possibly_billed=True)

@@ -9,27 +9,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everup.policy.classify import Refusal, classify_refusal
-from everup.wires.openai_chat import faults, reasoning, request_in, request_out, whole
+from everup.wires.errors_in import read_error
+from everup.wires.framing import Framer, SseSplitter
+from everup.wires.openai_chat import (
+    chat_in,
+    faults,
+    reasoning,
+    relay_request,
+    reply_in,
+    reply_out,
+    request_in,
+    request_out,
+    whole,
+)
 from everup.wires.openai_chat.relay import ChatRelay
+from everup.wires.openai_chat.stream_in import ChatReader
+from everup.wires.openai_chat.stream_out import ChatWriter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from everup.shapes.asked import Asked
+    from everup.shapes.chat import Answer, ChatRequest, Encoded
     from everup.shapes.events import Reply
     from everup.shapes.failure import Failure
     from everup.shapes.fault import Fault
     from everup.shapes.limits import Limits
     from everup.shapes.route import Candidate
-    from everup.wires.base import StreamRelay
+    from everup.wires.base import StreamReader, StreamRelay, StreamWriter
 
 
 class OpenAIChat:
     """OpenAI chat completions, as a surface and as an upstream."""
 
     name = "openai_chat"
-    target = "/chat/completions"
     keep_alive = b": keep-alive\n\n"
+    stream_type = b"text/event-stream; charset=utf-8"
+
+    def target(self, _asked: Asked, _candidate: Candidate) -> str:
+        """Return the path below a provider's base URL that answers this wire."""
+        return "/chat/completions"
 
     def read_request(self, body: bytes, limits: Limits) -> Asked:
         """
@@ -39,13 +58,49 @@ class OpenAIChat:
         """
         return request_in.read_request(body, limits)
 
+    def read_chat(self, asked: Asked) -> ChatRequest | Fault:
+        """
+        Return a whole request in no wire's words.
+
+        The fault instead that names what cannot be said so.
+        """
+        return chat_in.read_chat(asked)
+
+    def write_answer(self, answer: Answer, asked: Asked, *, created_unix_s: int) -> bytes:
+        """Return a good answer as the body a client of this wire reads."""
+        return reply_out.write_answer(answer, asked, created_unix_s=created_unix_s)
+
+    def open_writer(self, asked: Asked, *, created_unix_s: int) -> StreamWriter:
+        """Return a fresh writer of one streamed answer."""
+        return ChatWriter(asked, created_unix_s=created_unix_s)
+
+    def write_chat(self, chat: ChatRequest, candidate: Candidate, *, foreign: frozenset[str] | None) -> Encoded:
+        """
+        Return the upstream body for a request of another wire.
+
+        With it what it could not hold.
+        """
+        return request_out.write_chat(chat, candidate, foreign=foreign)
+
+    def read_answer(self, content_type: str, body: bytes, chat: ChatRequest | None, candidate: Candidate) -> Answer:
+        """Return a whole answer (status 200) judged, or the fault that makes it none."""
+        return reply_in.read_answer(content_type, body, chat, candidate)
+
+    def open_framer(self, limits: Limits) -> Framer:
+        """Return what cuts this wire's streams into frames."""
+        return SseSplitter(limits.sse_line_bytes_max)
+
+    def open_reader(self, chat: ChatRequest | None, candidate: Candidate) -> StreamReader:
+        """Return a fresh reader of one streamed answer."""
+        return ChatReader(chat, candidate)
+
     def encode_request(self, asked: Asked, candidate: Candidate, *, foreign: frozenset[str] | None) -> bytes:
         """
         Return the upstream body for one candidate.
 
         `foreign` names the reasoning to leave out.
         """
-        return request_out.encode_request(asked, candidate, foreign=foreign)
+        return relay_request.encode_request(asked, candidate, foreign=foreign)
 
     def read_signatures(self, asked: Asked) -> tuple[str, ...]:
         """Return the reasoning signatures in a request's history, bounded."""
@@ -66,7 +121,7 @@ class OpenAIChat:
                 status=status,
                 headers=headers,
                 body=body,
-                seen=faults.read_error(body),
+                seen=read_error(body),
                 provider=candidate.provider.name,
                 model=candidate.model.ref.model,
                 is_local=candidate.provider.is_local,

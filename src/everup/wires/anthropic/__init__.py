@@ -1,0 +1,5 @@
+"""
+The wire of Anthropic's Messages API.
+
+`wire.Anthropic` is its door.
+"""
