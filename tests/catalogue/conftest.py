@@ -14,6 +14,7 @@ from everup.errors import CredentialError
 from everup.net.client import Client
 from everup.net.origin import Origin, make_origin
 from everup.net.proxy import Proxies
+from everup.providers.known import row_of
 from everup.shapes.limits import Limits
 from everup.shapes.route import Profile, Provider
 from everup.shapes.secret import Secret
@@ -58,7 +59,9 @@ class Keyring:
         return Secret(self.secrets[profile.id]) if self.secrets[profile.id] else None
 
 
-def provider(name: str, base_url: str, *profiles: str, **more: str) -> Provider:
-    """Return a configured provider."""
+def provider(name: str, base_url: str, *profiles: str, wire: str = "openai_chat", **more: str) -> Provider:
+    """Return a configured provider; how its key travels is the wire's way unless said."""
     made = tuple(Profile(id=profile, provider=name) for profile in profiles or (name,))
-    return Provider(name=name, wire="openai_chat", base_url=base_url, profiles=made, **more)  # type: ignore[arg-type]
+    row = row_of("", wire)
+    usual = {"auth_header": row.auth_header, "auth_prefix": row.auth_prefix, "headers": row.headers}
+    return Provider(name=name, wire=wire, base_url=base_url, profiles=made, **{**usual, **more})  # type: ignore[arg-type]

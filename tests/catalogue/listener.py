@@ -16,6 +16,7 @@ class Listener:
 
     def __init__(self, answer: bytes | None) -> None:
         self.answer = answer
+        self.heads: list[bytes] = []
         self.port = 0
 
     @property
@@ -26,7 +27,7 @@ class Listener:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection was served."""
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
             if self.answer is None:
                 await reader.read()
             else:

@@ -6,11 +6,12 @@ import asyncio
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from everup.catalogue.first_run import WITHIN_S, choose, find_first_run
 from everup.net.client import Client
-from everup.providers.known import KnownProvider
-from everup.shapes.found import Found, FoundProvider
+from everup.providers.known import KNOWN, KnownProvider
+from everup.shapes.found import Facts, Found, FoundProvider
 from everup.testing.clock import JumpLoop
 from everup.testing.provider import ScriptedProvider
 from tests.catalogue.conftest import origin_of
@@ -160,3 +161,45 @@ async def test_a_public_list_says_nothing_about_the_key(client: Client) -> None:
 async def test_a_model_is_chosen(wanted: tuple[str, ...], listed: tuple[str, ...] | None, expected: str) -> None:
     """The first wanted model that is listed wins, else the first wanted, else the first listed that chats."""
     assert expected == choose(wanted, listed)
+
+
+async def test_an_anthropic_key_is_used(client: Client) -> None:
+    """A key in ANTHROPIC_API_KEY is checked in Anthropic's own way, and the first default it lists is chosen."""
+    body = json.dumps(
+        {
+            "data": [
+                {"type": "model", "id": "claude-opus-5", "display_name": "Claude Opus 5", "max_input_tokens": 1000000},
+                {"type": "model", "id": "claude-sonnet-5", "display_name": "Claude Sonnet 5", "max_tokens": 64000},
+                {"type": "model", "id": "claude-haiku-4-5-20251001", "max_input_tokens": 200000},
+            ],
+            "has_more": False,
+            "first_id": "claude-opus-5",
+            "last_id": "claude-haiku-4-5-20251001",
+        }
+    ).encode()
+    async with Listener(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body) as upstream:
+        known = replace(KNOWN["anthropic"], base_url=upstream.base_url)
+        found = await find(client, {"ANTHROPIC_API_KEY": "sk-ant-api03-1"}, known)
+        heads = upstream.heads
+    seen = found.providers[0]
+    assert ("anthropic", "claude-sonnet-5", "key accepted, 3 models") == (seen.name, seen.model, seen.note)
+    assert {
+        "claude-opus-5": Facts(context_tokens_max=1000000),
+        "claude-haiku-4-5-20251001": Facts(context_tokens_max=200000),
+    } == seen.facts
+    assert heads[0].startswith(b"GET /v1/models?limit=1000 HTTP/1.1\r\n")
+    assert b"\r\nx-api-key: sk-ant-api03-1\r\n" in heads[0]
+    assert b"\r\nanthropic-version: 2023-06-01\r\n" in heads[0]
+
+
+async def test_anthropic_stands_first() -> None:
+    """Of the known providers Anthropic is asked first, before every other that costs money."""
+    assert "anthropic" == next(iter(KNOWN))
+
+
+async def test_a_provider_with_another_address_for_everyone_is_told(client: Client) -> None:
+    """A key of Azure OpenAI alone is not enough to find it, and a sentence says what is missing."""
+    found = await find(client, {"AZURE_OPENAI_API_KEY": "key"}, KNOWN["azure"])
+    assert LOCAL.providers == found.providers
+    assert "AZURE_OPENAI_API_KEY is set" in found.skipped[0]
+    assert "https://RESOURCE.openai.azure.com/openai/v1" in found.skipped[0]

@@ -9,10 +9,13 @@ import pytest
 
 from everup.catalogue.models import EVERY_S, WITHIN_S, Catalogue
 from everup.net.client import Client
+from everup.shapes.found import Facts
+from everup.shapes.route import Caps
 from everup.testing.clock import JumpLoop
 from everup.testing.provider import ScriptedProvider
 from tests.catalogue.conftest import Holding, Keyring, origin_of, provider
 from tests.catalogue.listener import Listener
+from tests.local.ollama_server import Held, ScriptedOllama
 
 pytestmark = pytest.mark.anyio
 
@@ -151,3 +154,76 @@ async def test_it_stays_fresh_by_itself(client: Client) -> None:
             await keeping
         await catalogue.close()
         assert 3 == len(upstream.listings)
+
+
+async def test_anthropic_is_asked_in_its_own_way(client: Client) -> None:
+    """Anthropic's list is asked for a thousand at once, with the key in its own header and the version beside it."""
+    async with ScriptedProvider(models=("claude-haiku-5-5",)) as upstream:
+        holder = Holding(
+            provider("anthropic", upstream.base_url, "key", wire="anthropic"),
+            provider("oauth", upstream.base_url, "token", wire="anthropic"),
+        )
+        keys = Keyring(key="sk-ant-api03-1", token="sk-ant-oat01-1")
+        catalogue = Catalogue(client, holder, keys, origin_of)
+        await catalogue.refresh()
+        assert {"/v1/models?limit=1000"} == {request.target for request in upstream.listings}
+        names = ("x-api-key", "authorization", "anthropic-beta", "anthropic-version")
+        assert {
+            ("sk-ant-api03-1", "", "", "2023-06-01"),
+            ("", "Bearer sk-ant-oat01-1", "oauth-2025-04-20", "2023-06-01"),
+        } == {tuple(request.header(name) for name in names) for request in upstream.listings}
+    assert ("claude-haiku-5-5",) == catalogue.models_of("anthropic")
+
+
+async def test_what_a_list_tells_is_known(client: Client) -> None:
+    """A window that a provider's list tells is known of that model, and of no other."""
+    body = b'{"data": [{"id": "claude-a", "max_input_tokens": 200000}, {"id": "claude-b"}], "has_more": false}'
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    async with Listener(answer) as upstream:
+        holder = Holding(provider("anthropic", upstream.base_url, wire="anthropic"))
+        catalogue = Catalogue(client, holder, Keyring(anthropic="key"), origin_of)
+        assert catalogue.facts_of("anthropic", "claude-a") is None
+        await catalogue.refresh()
+    assert Facts(context_tokens_max=200000) == catalogue.facts_of("anthropic", "claude-a")
+    assert catalogue.facts_of("anthropic", "claude-b") is None
+    assert catalogue.facts_of("nobody", "claude-a") is None
+
+
+async def test_an_ollama_is_asked_in_its_own_way(client: Client) -> None:
+    """An Ollama's models come from its own list, what each can from itself, and both stay when it is down."""
+    held = {"qwen3:4b": Held(capabilities=("completion", "tools")), "gemma3:latest": Held(window=131072)}
+    async with ScriptedOllama(held) as ollama:
+        holder = Holding(provider("box", ollama.base_url, wire="ollama"))
+        catalogue = Catalogue(client, holder, Keyring(box=""), origin_of)
+        await catalogue.refresh()
+        assert ["/api/tags"] == [request.target for request in ollama.listings]
+        assert [""] == [request.header("authorization") for request in ollama.listings]
+        assert sorted(held) == sorted(request.model for request in ollama.shown)
+    await catalogue.refresh()
+    assert ("qwen3:4b", "gemma3:latest") == catalogue.models_of("box")
+    expected = Facts(caps=Caps(tools=True, images=False, reasoning=False), context_tokens_max=40960, is_chat=True)
+    assert expected == catalogue.facts_of("box", "qwen3:4b")
+    gemma = catalogue.facts_of("box", "gemma3")
+    assert gemma is not None
+    assert 131072 == gemma.context_tokens_max
+
+
+async def test_an_ollama_that_tells_nothing_of_its_models_is_listed(client: Client) -> None:
+    """When an Ollama does not answer about its models in time, their names are known all the same."""
+    async with ScriptedOllama({"a": Held(), "b": Held()}, silent=("a",)) as ollama:
+        catalogue = Catalogue(
+            client, Holding(provider("box", ollama.base_url, wire="ollama")), Keyring(box=""), origin_of
+        )
+        await catalogue.refresh()
+    assert (("a", "b"), None) == (catalogue.models_of("box"), catalogue.facts_of("box", "a"))
+    assert catalogue.facts_of("box", "b") is not None
+
+
+async def test_a_list_that_names_other_things_is_not_asked_for(client: Client) -> None:
+    """Azure's list names models, not a resource's deployments: it is not asked for, and the view says why."""
+    async with ScriptedProvider(models=("gpt-5",)) as upstream:
+        catalogue = Catalogue(client, Holding(provider("azure", upstream.base_url)), Keyring(azure="key"), origin_of)
+        await catalogue.refresh()
+        assert [] == upstream.listings
+    assert catalogue.models_of("azure") is None
+    assert "does not name what can be asked for" in str(catalogue.view()["azure"]["why"])

@@ -128,8 +128,8 @@ def test_a_good_file_becomes_shapes() -> None:
             "error 1:1 providers.opnai: `base_url` is missing, and this is no provider everup knows; did you mean `op",
         ),
         (
-            '[providers.anthropic]\nwire = "anthropic"\nbase_url = "https://a.example/v1"\n',
-            "error 2:1 providers.anthropic.wire: no such wire; there are: openai_chat",
+            '[providers.x]\nwire = "gemini"\nbase_url = "https://a.example/v1"\n',
+            "error 2:1 providers.x.wire: no such wire; there are: openai_chat, anthropic, ollama",
         ),
         ('[providers.x]\nbase_url = "ftp://a.example/v1"\n', "error 2:1 providers.x.base_url: the URL must begin with"),
         ('[providers.x]\nbase_url = "https:///v1"\n', "error 2:1 providers.x.base_url: the URL has no host"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from everup.config.firstrun import SOURCE, compose, load_found
-from everup.shapes.found import Found, FoundProvider
+from everup.shapes.found import Facts, Found, FoundProvider
+from everup.shapes.route import Caps
 from everup.shapes.secret import SourceKind
 
 OLLAMA = FoundProvider(
-    name="ollama", base_url="http://127.0.0.1:11434/v1", is_local=True, models=("qwen3", "gemma"), model="qwen3"
+    name="ollama", base_url="http://127.0.0.1:11434", is_local=True, models=("qwen3", "gemma"), model="qwen3"
 )
 OPENAI = FoundProvider(name="openai", key_env="OPENAI_API_KEY", models=("gpt-5", "gpt-5-mini"), model="gpt-5-mini")
 ROUTER = FoundProvider(name="openrouter", key_env="OPENROUTER_API_KEY", models=("openai/gpt-5", "x/y"), model="x/y")
@@ -90,6 +91,7 @@ def test_an_everup_model_that_nothing_answers_to_is_told() -> None:
         ("groq/x", "groq was not found: set GROQ_API_KEY"),
         ("lmstudio/x", "lmstudio was not found at http://127.0.0.1:1234/v1"),
         ("openai/gpt-5-minl", "openai does not list this model; did you mean `gpt-5-mini`?"),
+        ("azure/mine", "azure has another address for everyone: name it in a config file"),
         ("openai/gpt-5-mini", ""),
     ],
 )
@@ -126,3 +128,57 @@ def test_an_odd_model_name_is_left_out_and_told() -> None:
     loaded = load_found(Found(providers=(OPENAI, odd)))
     assert ["openai/gpt-5-mini"] == [str(ref) for ref in loaded.snapshot.routes["default"].chain]
     assert loaded.errors
+
+
+TOLD = FoundProvider(
+    name="ollama",
+    base_url="http://127.0.0.1:11434",
+    is_local=True,
+    models=("qwen3", "a\nb", "gemma", "silent"),
+    model="qwen3",
+    facts={
+        "qwen3": Facts(caps=Caps(tools=True, images=False, reasoning=True), context_tokens_max=40960, is_chat=True),
+        "a\nb": Facts(context_tokens_max=1),
+        "gemma": Facts(caps=Caps(images=True)),
+        "silent": Facts(),
+    },
+)
+
+
+def test_what_is_known_of_models_comes_along() -> None:
+    """Windows and capabilities that a server told are known of its models, so that plans can use them."""
+    loaded = load_found(Found(providers=(TOLD,)))
+    models = loaded.snapshot.models
+    assert () == loaded.problems
+    assert ["ollama/gemma", "ollama/qwen3"] == sorted(models)
+    qwen3 = models["ollama/qwen3"]
+    assert (40960, Caps(tools=True, images=False, reasoning=True)) == (qwen3.context_tokens_max, qwen3.caps)
+    assert (None, True) == (models["ollama/gemma"].context_tokens_max, models["ollama/gemma"].caps.images)
+
+
+def test_of_a_remote_list_only_what_is_asked_comes_along() -> None:
+    """Of the many models that a remote provider lists only those of the chain are taken into the configuration."""
+    anthropic = FoundProvider(
+        name="anthropic",
+        key_env="ANTHROPIC_API_KEY",
+        models=("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5"),
+        model="claude-haiku-5-5",
+        facts={model: Facts(context_tokens_max=200000) for model in ("claude-haiku-5-5", "claude-sonnet-5-5", "x")},
+    )
+    found = Found(providers=(anthropic,))
+    assert ["anthropic/claude-haiku-5-5"] == list(load_found(found).snapshot.models)
+    overridden = load_found(found, "anthropic/claude-sonnet-5-5").snapshot
+    assert ["anthropic/claude-haiku-5-5", "anthropic/claude-sonnet-5-5"] == sorted(overridden.models)
+    assert overridden.models["anthropic/claude-haiku-5-5"].caps.tools
+
+
+def test_anthropic_comes_before_ollama() -> None:
+    """With a key for Anthropic and an Ollama the route `default` asks Anthropic first, then the machine's own model."""
+    anthropic = FoundProvider(name="anthropic", key_env="ANTHROPIC_API_KEY", model="claude-haiku-5-5")
+    found = Found(providers=(anthropic, OPENAI, TOLD))
+    assert ["anthropic/claude-haiku-5-5", "openai/gpt-5-mini", "ollama/qwen3"] == chains(found)["default"]
+    providers = load_found(found).snapshot.providers
+    assert {"anthropic": "anthropic", "openai": "openai_chat", "ollama": "ollama"} == {
+        name: provider.wire for name, provider in providers.items()
+    }
+    assert SourceKind.KEYLESS is providers["ollama"].profiles[0].source.kind

@@ -47,6 +47,8 @@ PROVIDERS = st.dictionaries(
             "ca_file": st.just("/etc/ca.pem"),
             "auth_header": st.just("X-Api-Key"),
             "auth_prefix": st.sampled_from(["", "Token "]),
+            "wire": st.sampled_from(["openai_chat", "anthropic", "ollama"]),
+            "cache": st.sampled_from(["auto", "client"]),
             **CAPS,
         },
     ),

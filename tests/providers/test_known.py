@@ -12,13 +12,17 @@ from everup.config.words import VARIABLE, model_fault, name_fault
 from everup.providers.known import KNOWN, ROWS, WIRES, KnownProvider
 from everup.shapes.route import EMBEDDED_URL
 from everup.wires.base import Wire
+from everup.wires.openai_chat.quirks import NO_STREAM_OPTIONS
 
 
 def doc_row(row: KnownProvider) -> str:
     """Return a provider's line in docs/providers.md."""
     key = f"`{row.key_env}`" if row.key_env else ""
+    if row.key_env and (row.auth_header, row.auth_prefix) != ("authorization", "Bearer "):
+        key += f" in `{row.auth_header}`"
     models = ", ".join(f"`{model}`" for model in row.default_models)
-    return f"| `{row.name}` | `{row.base_url}` | {key} | {models} |"
+    place = f"`{row.base_url}`" if row.base_url else f"yours: `{row.base_url_form}`"
+    return f"| `{row.name}` | `{row.wire}` | {place} | {key} | {models} |"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -26,19 +30,25 @@ def test_every_row_could_be_used_as_it_is(row: KnownProvider) -> None:
     """A known provider has a usable address, a wire that exists, and either a key or a reason to need none."""
     assert "" == name_fault(row.name)
     assert row.wire in WIRES
-    assert "" == ((row.base_url != EMBEDDED_URL and url_fault(row.base_url)) or "")
+    assert "" == ((row.base_url != EMBEDDED_URL and url_fault(row.base_url or row.base_url_form)) or "")
     assert not row.base_url.endswith("/")
+    assert bool(row.base_url) != bool(row.base_url_form)
     assert row.is_local != bool(row.key_env)
     assert not row.key_env or VARIABLE.fullmatch(row.key_env)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not row.is_local], ids=lambda row: row.name)
+def test_quirks_are_flags_that_the_wire_understands() -> None:
+    """A quirk on a row is one that the wire acts upon."""
+    assert {NO_STREAM_OPTIONS} == {quirk for row in ROWS for quirk in row.quirks}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.is_local and row.base_url], ids=lambda row: row.name)
 def test_every_remote_row_has_dated_default_models(row: KnownProvider) -> None:
     """A provider that costs money names the models to start with and the day they were chosen."""
     assert row.default_models
     assert "" == "".join(map(model_fault, row.default_models))
     assert date.fromisoformat(row.dated)
-    assert "" == url_doubt(row.base_url)
+    assert "" == url_doubt(row.base_url, row.wire)
 
 
 def test_names_are_unique() -> None:

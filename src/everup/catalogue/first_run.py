@@ -62,6 +62,11 @@ def keys_of(
         text = environ.get(row.key_env, "").strip() if row.key_env else ""
         if text and is_own_key(text):
             skipped.append(f"{row.key_env} holds everup's own key, not a key of {row.name}: left out")
+        elif text and not row.base_url:
+            skipped.append(
+                f"{row.key_env} is set, but {row.name} has another address for everyone: "
+                f"name it in a config file (base_url = {row.base_url_form})"
+            )
         elif text:
             keys.append((row, Secret(text)))
     return keys, skipped
@@ -81,6 +86,7 @@ async def check(
         models=told.models,
         model=choose(row.default_models, told.models),
         note=note_of(row, told),
+        facts=told.facts,
     )
 
 

@@ -1,8 +1,9 @@
 """
 The models that each configured provider lists, refreshed beside the requests.
 
-Lives here: when to ask, and the last good list. Must not: anything a request waits for or that reaches one as an
-error. `app` runs `keep_fresh()` as a task; `surfaces` and `policy.resolve` read `models_of`.
+Lives here: when to ask, the last good list and what it told of its models. Must not: anything a request waits for
+or that reaches one as an error. `app` runs `keep_fresh()` as a task; `surfaces` and `policy.resolve` read
+`models_of`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from everup.catalogue.ask import Told, ask_models
 from everup.catalogue.first_run import find_first_run
 from everup.errors import CredentialError
+from everup.providers.known import KNOWN
+from everup.shapes.found import Facts
 from everup.shapes.route import EMBEDDED_URL
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ class Listed(Struct, frozen=True, kw_only=True):
 
     base_url: str
     models: tuple[str, ...] | None = None
+    facts: dict[str, Facts] = {}
     good_mono_s: float = 0.0
     why: str = ""
 
@@ -76,6 +81,13 @@ class Catalogue:
         """Return the models last listed, None where none ever were."""
         listed = self.lists.get(provider)
         return listed.models if listed else None
+
+    def facts_of(self, provider: str, model: str) -> Facts | None:
+        """Return what a provider last told of one of its models, None where nothing."""
+        listed = self.lists.get(provider)
+        if listed is None:
+            return None
+        return listed.facts.get(model) or listed.facts.get(f"{model}:latest")  # Ollama's name for a name without tag
 
     def view(self) -> dict[str, dict[str, object]]:
         """Return of each provider how many models, how old the list, why no newer."""
@@ -119,14 +131,17 @@ class Catalogue:
             told = await self.told_by(provider)
         if told.models is not None:
             now = asyncio.get_running_loop().time()
-            return Listed(base_url=provider.base_url, models=told.models, good_mono_s=now)
+            return Listed(base_url=provider.base_url, models=told.models, facts=told.facts, good_mono_s=now)
         old = self.lists.get(provider.name)
         if old is None or old.base_url != provider.base_url:
             return Listed(base_url=provider.base_url, why=told.why)
-        return Listed(base_url=old.base_url, models=old.models, good_mono_s=old.good_mono_s, why=told.why)
+        return replace(old, why=told.why)
 
     async def told_by(self, provider: Provider) -> Told:
         """Return what a provider told when asked with its first profile that has a key."""
+        row = KNOWN.get(provider.name)
+        if row is not None and not row.is_listed:
+            return Told(why="not asked, for its list does not name what can be asked for")
         why = "no profile"
         for profile in provider.profiles:
             try:

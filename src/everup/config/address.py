@@ -16,7 +16,10 @@ from everup.providers.known import KNOWN, KnownProvider
 VERSION = re.compile(r"/v\d+[a-z0-9]*(/|$)")
 URL = re.compile(r"[!-\[\]-~]{1,2048}")
 """Printable ASCII without space and backslash."""
-ENDPOINT = "/chat/completions"
+ENDPOINTS = {"openai_chat": "/chat/completions", "anthropic": "/messages", "ollama": "/api/chat"}
+SPEAKERS = {"openai_chat": "OpenAI-compatible servers", "anthropic": "servers that speak Anthropic's API"}
+NOT_NATIVE = re.compile(r"/(v1|api)$")
+"""What people put behind Ollama's address: its OpenAI-compatible part, or the beginning of its own paths."""
 INSIDE = (".local", ".internal", ".localhost", ".lan", ".home.arpa")
 KNOWN_HOSTS = {host: row for row in KNOWN.values() if (host := urlsplit(row.base_url).hostname) and not row.is_local}
 
@@ -43,25 +46,38 @@ def tidy(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def url_doubt(base_url: str) -> str:
+def native(base_url: str) -> str:
+    """Return the address of an Ollama's own API."""
+    return NOT_NATIVE.sub("", base_url)
+
+
+def url_doubt(base_url: str, wire: str = "openai_chat") -> str:
     """Return what is probably wrong with a usable address; nothing if it looks right."""
     parts = urlsplit(base_url)
     known = KNOWN_HOSTS.get(parts.hostname or "")
-    if parts.path.rstrip("/").endswith(ENDPOINT):
-        return f"everup adds `{ENDPOINT}` itself: leave it out"
+    if parts.path.rstrip("/").endswith(ENDPOINTS[wire]):
+        return f"everup adds `{ENDPOINTS[wire]}` itself: leave it out"
+    if wire == "ollama":
+        return ""
     if known is not None:
         usual = urlsplit(known.base_url).path
         return f"{known.name}'s usual address is {known.base_url}" if usual and not parts.path.strip("/") else ""
     if VERSION.search(parts.path):
         return ""
     if parts.path.strip("/"):
-        return "no version in its path: OpenAI-compatible servers usually answer below a path that ends in `/v1`"
-    return f"no version in its path: OpenAI-compatible servers usually answer at {parts.scheme}://{parts.netloc}/v1"
+        return f"no version in its path: {SPEAKERS[wire]} usually answer below a path that ends in `/v1`"
+    return f"no version in its path: {SPEAKERS[wire]} usually answer at {parts.scheme}://{parts.netloc}/v1"
 
 
 def is_same_host(base_url: str, known: KnownProvider) -> bool:
-    """Return whether an address has a known provider's scheme, host and port."""
+    """
+    Return whether an address is a known provider's.
+
+    By scheme, host and port, or as one of the hosts that are its own.
+    """
     one, other = urlsplit(base_url), urlsplit(known.base_url)
+    if one.scheme == "https" and (one.hostname or "").endswith(known.own_hosts):
+        return True
     return (one.scheme, one.netloc.lower()) == (other.scheme, other.netloc.lower())
 
 

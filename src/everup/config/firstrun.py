@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
 from everup.config.parse import Loaded, load_document
 from everup.config.problem import Report, nearest
 from everup.config.words import read_ref
@@ -15,7 +17,7 @@ from everup.providers.known import KNOWN
 
 if TYPE_CHECKING:
     from everup.config.schema import Table
-    from everup.shapes.found import Found, FoundProvider
+    from everup.shapes.found import Facts, Found, FoundProvider
 
 SOURCE = "found on this machine"
 VARIABLE = "EVERUP_MODEL"
@@ -35,7 +37,7 @@ def load_found(found: Found, override_model: str = "", *, is_embedded_kept: bool
 
 def compose(found: Found, override_model: str = "", *, is_embedded_kept: bool = False) -> Table:
     """
-    Return the document: providers, the route `default`, maybe `local`.
+    Return the document: providers, models, the route `default`, maybe `local`.
 
     `is_embedded_kept`: the embedded model has answered `default` so far; it stays there behind what is new, so
     that nobody loses a model that works.
@@ -52,7 +54,20 @@ def compose(found: Found, override_model: str = "", *, is_embedded_kept: bool = 
     routes: Table = {"default": {"try": chain}} if chain else {}
     if has_local:
         routes["local"] = {"try": [embedded]}
-    return {"providers": providers, "routes": routes}
+    models = {
+        f"{provider.name}/{model}": model_table(facts)
+        for provider in found.providers
+        for model, facts in provider.facts.items()
+        if provider.is_local or f"{provider.name}/{model}" in chain
+    }
+    known = {name: table for name, table in models.items() if table and read_ref(name) is not None}
+    return {"providers": providers, **({"models": known} if known else {}), "routes": routes}
+
+
+def model_table(facts: Facts) -> Table:
+    """Return the settings of what a provider told of a model."""
+    told: Table = {"window": facts.context_tokens_max, **asdict(facts.caps)}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def preferred(found: Found) -> list[FoundProvider]:
@@ -104,6 +119,8 @@ def model_doubt(found: Found, model: str) -> str:
 def misplaced(found: Found, provider: str) -> str:
     """Return why no found provider answers to `EVERUP_MODEL`, and what helps."""
     known = KNOWN.get(provider)
+    if known is not None and known.base_url_form:
+        return f"{provider} has another address for everyone: name it in a config file"
     if known is not None and known.key_env:
         return f"{provider} was not found: set {known.key_env} to a key that it accepts, and start everup again"
     if known is not None:

@@ -61,8 +61,17 @@ class CapsTable(Struct, kw_only=True, frozen=True):
 class ProviderTable(CapsTable, kw_only=True, frozen=True):
     """`[providers.NAME]`: an endpoint; a known name brings its settings."""
 
-    wire: Annotated[str | None, Meta(description="the format it speaks; `openai_chat` unless said")] = None
-    base_url: Annotated[str | None, Meta(description="its address with the version path (`https://host/v1`)")] = None
+    wire: Annotated[
+        str | None, Meta(description="the format it speaks: `openai_chat` unless said, `anthropic`, `ollama`")
+    ] = None
+    base_url: Annotated[
+        str | None,
+        Meta(description="its address with the version path (`https://host/v1`); for the wire `ollama` without"),
+    ] = None
+    cache: Annotated[
+        str | None,
+        Meta(description="who marks what Anthropic caches: `auto` (everup, beside the client) or `client` alone"),
+    ] = None
     local: Annotated[bool | None, Meta(description="runs on a machine of yours: slower first words are expected")] = (
         None
     )
@@ -75,8 +84,13 @@ class ProviderTable(CapsTable, kw_only=True, frozen=True):
         CountOrNone | None, Meta(description="requests waiting for a slot; `limits.queue_max` unless said")
     ] = None
     ca_file: Annotated[str | None, Meta(description="certificate authorities (PEM) for its TLS")] = None
-    auth_header: Annotated[str | None, Meta(description="the header that carries the key; `authorization`")] = None
-    auth_prefix: Annotated[str | None, Meta(description='what stands before the key; `"Bearer "`')] = None
+    auth_header: Annotated[
+        str | None,
+        Meta(description="the header that carries the key; `authorization`, for the wire `anthropic` `x-api-key`"),
+    ] = None
+    auth_prefix: Annotated[
+        str | None, Meta(description='what stands before the key; `"Bearer "`, for the wire `anthropic` nothing')
+    ] = None
 
 
 class ProfileTable(Struct, kw_only=True, frozen=True):

@@ -14,7 +14,7 @@ import msgspec
 
 from everup.config.problem import BARE, printable
 from everup.shapes.limits import Limits
-from everup.shapes.route import EMBEDDED_URL
+from everup.shapes.route import EMBEDDED_URL, CacheMode
 from everup.shapes.secret import SecretRef, SourceKind
 from everup.shapes.snapshot import Client, ClientScope, ServerSettings, Snapshot
 
@@ -58,6 +58,7 @@ def changed(now: msgspec.Struct, usual: msgspec.Struct, *, defaults: bool) -> li
 def provider_blocks(provider: Provider) -> list[str]:
     """Return a provider's table and one table for each of its profiles."""
     name = head("providers", provider.name)
+    is_cached = provider.wire == "anthropic" or provider.cache is not CacheMode.AUTO
     settings: list[Setting] = [
         ("wire", provider.wire),
         ("base_url", provider.base_url),
@@ -68,6 +69,7 @@ def provider_blocks(provider: Provider) -> list[str]:
         ("ca_file", provider.ca_file or None),
         ("auth_header", provider.auth_header),
         ("auth_prefix", provider.auth_prefix),
+        ("cache", provider.cache.value if is_cached else None),
     ]
     profiles = () if provider.base_url == EMBEDDED_URL else provider.profiles
     return [block(name, settings), *(block(f"{name}.profiles", profile_settings(each), "[[]]") for each in profiles)]

@@ -16,8 +16,18 @@ from everup.config.problem import Report, Where, nearest
 from everup.config.schema import ClockTable, ModelTable, PriceTable, ProfileTable, ProviderTable, Table
 from everup.config.tables import read_table
 from everup.config.words import json_fault, name_fault, read_key, read_ref
-from everup.providers.known import KNOWN, WIRES, KnownProvider
-from everup.shapes.route import EMBEDDED_URL, Caps, ClockOverrides, Model, ModelRef, Price, Profile, Provider
+from everup.providers.known import KNOWN, WIRES, row_of
+from everup.shapes.route import (
+    EMBEDDED_URL,
+    CacheMode,
+    Caps,
+    ClockOverrides,
+    Model,
+    ModelRef,
+    Price,
+    Profile,
+    Provider,
+)
 from everup.shapes.secret import SecretRef, SourceKind
 
 HEADER = re.compile(r"[a-z0-9-]{1,64}")
@@ -38,14 +48,29 @@ def build_provider(name: str, raw: object, where: Where, report: Report) -> Prov
     known = KNOWN.get(name)
     wire = table.wire or (known.wire if known else WIRES[0])
     base_url = address.tidy(table.base_url or (known.base_url if known else ""))
+    if wire == "ollama":
+        base_url = at_its_own(base_url, where, report)
     reasons = list(provider_faults(name, table, wire, base_url))
     for key, reason in reasons:
         report.error((*where, key) if key else where, reason)
     profiles = build_profiles(name, table, base_url, where, report)
     if reasons or profiles is None:
         return None
-    doubt_address(base_url, profiles, where, report)
+    doubt_address(base_url, wire, profiles, where, report)
     return assemble(name, table, wire, base_url, profiles)
+
+
+def at_its_own(base_url: str, where: Where, report: Report) -> str:
+    """Return the address of an Ollama's own API; another part of it is warned of."""
+    bare = address.native(base_url)
+    if bare != base_url:
+        left_out = base_url.removeprefix(bare)
+        report.warn(
+            (*where, "base_url"),
+            f"taken without its `{left_out}`, for Ollama is asked by its own API; "
+            'to ask it as an OpenAI-compatible server set wire = "openai_chat"',
+        )
+    return bare
 
 
 def provider_faults(name: str, table: ProviderTable, wire: str, base_url: str) -> list[tuple[str, str]]:
@@ -54,7 +79,7 @@ def provider_faults(name: str, table: ProviderTable, wire: str, base_url: str) -
     if wire not in WIRES:
         found.append(("wire", f"no such wire; there are: {', '.join(WIRES)}"))
     if not base_url:
-        found.append(("", f"`base_url` is missing, and this is no provider everup knows{nearest(name, KNOWN)}"))
+        found.append(("", missing_url(name)))
     elif base_url == EMBEDDED_URL:
         if name != "embedded":
             found.append(("base_url", "only the provider `embedded` has this address"))
@@ -67,14 +92,24 @@ def provider_faults(name: str, table: ProviderTable, wire: str, base_url: str) -
         found.append(("auth_header", "this is no header that can carry a key"))
     if table.auth_prefix and not table.auth_prefix.isascii():
         found.append(("auth_prefix", "letters outside ASCII cannot stand in a header"))
+    if table.cache is not None and table.cache not in set(CacheMode):
+        found.append(("cache", f"there are: {', '.join(CacheMode)}"))
     return found
 
 
-def doubt_address(base_url: str, profiles: tuple[Profile, ...], where: Where, report: Report) -> None:
+def missing_url(name: str) -> str:
+    """Return the sentence for a provider without an address."""
+    known = KNOWN.get(name)
+    if known is None:
+        return f"`base_url` is missing, and this is no provider everup knows{nearest(name, KNOWN)}"
+    return f"`base_url` is missing: {name} has another address for everyone, such as {known.base_url_form}"
+
+
+def doubt_address(base_url: str, wire: str, profiles: tuple[Profile, ...], where: Where, report: Report) -> None:
     """A usable address that is probably not meant so is warned of."""
     if base_url == EMBEDDED_URL:
         return
-    if doubt := address.url_doubt(base_url):
+    if doubt := address.url_doubt(base_url, wire):
         report.warn((*where, "base_url"), doubt)
     has_key = any(profile.source.kind is not SourceKind.KEYLESS for profile in profiles)
     if has_key and address.is_in_the_open(base_url):
@@ -85,9 +120,9 @@ def assemble(name: str, table: ProviderTable, wire: str, base_url: str, profiles
     """
     Return a provider of checked settings.
 
-    What is not set comes from its known row.
+    What is not set comes from its known row, else from what is usual for its wire.
     """
-    known = KNOWN.get(name) or KnownProvider(name=name, base_url=base_url)
+    known = row_of(name, wire)
     prefix = known.auth_prefix if table.auth_prefix is None else table.auth_prefix
     return Provider(
         name=name,
@@ -103,6 +138,7 @@ def assemble(name: str, table: ProviderTable, wire: str, base_url: str, profiles
         quirks=known.quirks,
         ca_file=table.ca_file or "",
         headers=known.headers,
+        cache=CacheMode(table.cache or CacheMode.AUTO),
     )
 
 

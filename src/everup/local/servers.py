@@ -1,8 +1,9 @@
 """
-Model servers found on this machine, by their OpenAI-compatible model list.
+Model servers found on this machine.
 
-What must not live here: what is configured by name (that needs no finding) and requests to a model. Nothing but
-loopback is ever asked. Called by `app` at a first run, again while nothing is found; each look is bounded.
+Ollama by its own list of models, the others by OpenAI's. What must not live here: what is configured by name (that
+needs no finding) and requests to a model. Nothing but loopback is ever asked, nothing is ever pulled. Called by
+`app` at a first run, again while nothing is found; each look is bounded.
 """
 
 from __future__ import annotations
@@ -15,22 +16,27 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from everup.errors import TransportError
-from everup.net.fetch import fetch
+from everup.net.fetch import fetch, fetch_each
 from everup.net.origin import make_origin
 from everup.net.proxy import Proxies
-from everup.providers.listing import BYTES_MAX, Listing, is_chat, read_listing
-from everup.shapes.found import Found, FoundProvider
+from everup.providers.listing import BYTES_MAX, LIST_TARGETS, Listing, is_chat, read_listing
+from everup.providers.ollama import SHOW, SHOWN_AT_ONCE_MAX, SHOWN_MAX, Tag, read_shows, read_tags, show_body
+from everup.shapes.found import Facts, Found, FoundProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from everup.local.embedded import Embedded
     from everup.net.client import Client
+    from everup.net.origin import Origin
 
 WITHIN_S = 1.0
+SHOWN_WITHIN_S = 1.5
+"""For all that an Ollama is asked about its models."""
 OURS = "everup"
 OLLAMA_VARIABLE = "OLLAMA_HOST"
 ACCEPT = ((b"accept", b"application/json"),)
+SENDS = (*ACCEPT, (b"content-type", b"application/json"))
 REFUSED = (401, 403)
 
 
@@ -42,15 +48,21 @@ class LocalServer(Struct, frozen=True):
     port: int
     fill: str
     host: str = "127.0.0.1"
+    wire: str = "openai_chat"
 
     @property
     def place(self) -> str:
         """Return host and port as people write them."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def base_url(self) -> str:
+        """Return the base URL for its wire."""
+        return f"http://{self.place}{'' if self.wire == 'ollama' else '/v1'}"
+
 
 SERVERS = (
-    LocalServer("ollama", "Ollama", 11434, "`ollama pull NAME`"),
+    LocalServer("ollama", "Ollama", 11434, "`ollama pull NAME`", wire="ollama"),
     LocalServer("lmstudio", "LM Studio", 1234, "download a model in its window, or `lms get NAME`"),
     LocalServer("llamacpp", "llama.cpp", 8080, "start it with `llama-server -m FILE`"),
 )
@@ -64,10 +76,10 @@ async def find_local(
     servers: tuple[LocalServer, ...] = SERVERS,
 ) -> Found:
     """Return all that is on this machine: servers, and the embedded model."""
-    found, (model, note) = await asyncio.gather(
+    seen, (model, note) = await asyncio.gather(
         find_servers(client, environ=environ, servers=servers), embedded.available()
     )
-    return structs.replace(found, embedded_model=model, embedded_note=note)
+    return structs.replace(seen, embedded_model=model, embedded_note=note)
 
 
 async def find_servers(
@@ -86,29 +98,77 @@ async def find_servers(
 
 async def look(client: Client, server: LocalServer, within_s: float) -> FoundProvider | str:
     """Return the server found, a sentence about something else, or "" for nothing."""
-    base_url = f"http://{server.place}/v1"
-    origin, prefix = make_origin(base_url, is_local=True, proxies=Proxies())  # this machine is never proxied
-    target = f"{prefix}/models".encode()
+    origin, prefix = make_origin(server.base_url, is_local=True, proxies=Proxies())  # this machine is never proxied
+    target = f"{prefix}{LIST_TARGETS[server.wire]}".encode()
     try:
         head, body = await fetch(client, origin, target, ACCEPT, within_s=within_s, bytes_max=BYTES_MAX)
     except TransportError:
         return ""
+    if server.wire == "ollama":
+        tags = read_tags(body) if head.status == 200 else None
+        return unusable(server, head.status) if tags is None else await describe_ollama(client, origin, server, tags)
     listing = read_listing(body) if head.status == 200 else None
     if listing is None:
-        wants_key = f"; if it is {server.title} with a key, name it in a config file" if head.status in REFUSED else ""
-        return f"what answers on {server.place} is no model server that can be used (status {head.status}){wants_key}"
+        return unusable(server, head.status)
     if OURS in listing.owners:
         return f"what answers on {server.place} is an everup, not {server.title}: left alone"
-    return describe(server, base_url, listing)
+    return describe(server, listing)
 
 
-def describe(server: LocalServer, base_url: str, listing: Listing) -> FoundProvider:
+def unusable(server: LocalServer, status: int) -> str:
+    """Return the sentence about something that is not the server it was taken for."""
+    what = f"no {server.title}" if server.wire == "ollama" else "no model server"
+    wants_key = f"; if it is {server.title} with a key, name it in a config file" if status in REFUSED else ""
+    return f"what answers on {server.place} is {what} that can be used (status {status}){wants_key}"
+
+
+def describe(server: LocalServer, listing: Listing) -> FoundProvider:
     """Return a found server with the model chosen: the first that answers chats."""
     model = next((name for name in listing.models if is_chat(name)), "")
-    count = f"{len(listing.models)} model{'' if len(listing.models) == 1 else 's'}"
-    note = count if model else f"{count}, none that answers chats: {server.fill}"
+    return found(server, listing.models, model, listing.facts)
+
+
+async def describe_ollama(client: Client, origin: Origin, server: LocalServer, tags: tuple[Tag, ...]) -> FoundProvider:
+    """
+    Return a found Ollama with what it tells of its models, and the model chosen.
+
+    That is the first that answers chats on this machine; one that ollama.com answers for only if there is no other.
+    """
+    names = [tag.name for tag in tags[:SHOWN_MAX]]
+    answers = await fetch_each(
+        client,
+        origin,
+        SHOW.encode(),
+        SENDS,
+        [show_body(name) for name in names],
+        at_once_max=SHOWN_AT_ONCE_MAX,
+        within_s=SHOWN_WITHIN_S,
+        bytes_max=BYTES_MAX,
+    )
+    facts = read_shows(names, answers)
+    able = sorted((tag for tag in tags if is_chat(tag.name, facts.get(tag.name))), key=lambda tag: tag.is_remote)
+    more = ""
+    if able and able[0].is_remote:
+        more = ", this one answered by ollama.com"
+    elif able and able[0].size_bytes:
+        more = f", this one of {able[0].size_bytes / 1e9:.1f} GB"
+    return found(server, tuple(tag.name for tag in tags), able[0].name if able else "", facts, more)
+
+
+def found(
+    server: LocalServer, models: tuple[str, ...], model: str, facts: dict[str, Facts], more: str = ""
+) -> FoundProvider:
+    """Return a found server; without a model its note says how to get one."""
+    count = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    note = f"{count}{more}" if model else f"{count}, none that answers chats: {server.fill}"
     return FoundProvider(
-        name=server.name, base_url=base_url, is_local=True, models=listing.models, model=model, note=note
+        name=server.name,
+        base_url=server.base_url,
+        is_local=True,
+        models=models,
+        model=model,
+        note=note,
+        facts=facts,
     )
 
 
@@ -124,8 +184,7 @@ def place_ollama(servers: tuple[LocalServer, ...], setting: str) -> tuple[tuple[
     if not (address := loopback_of(host)):
         return servers, [f"{OLLAMA_VARIABLE} names {host}, not this machine: name it in a config file to use it"]
     moved = tuple(
-        LocalServer(row.name, row.title, port or row.port, row.fill, address) if row.name == "ollama" else row
-        for row in servers
+        structs.replace(row, port=port or row.port, host=address) if row.name == "ollama" else row for row in servers
     )
     return moved, []
 
