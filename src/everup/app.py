@@ -23,6 +23,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from everup import __version__, serve
+from everup.catalogue.learnt import with_facts
 from everup.catalogue.models import Catalogue
 from everup.config.firstrun import VARIABLE as MODEL_VARIABLE
 from everup.config.firstrun import load_found
@@ -148,6 +149,8 @@ class Gateway:
         self.own = own
         self.log = log
         self.holder = Holder(snapshot)
+        self.plain = snapshot
+        """The snapshot without what providers told of their models."""
         self.metrics = Metrics()
         self.found: Found | None = None
         self.configured: list[Client] = []
@@ -189,7 +192,7 @@ class Gateway:
         self.metrics.set("everup_build_info", (__version__,), 1)
         tasks = [
             loop.create_task(self.repeat("keys", KEYS_EVERY_S, self.refresh_keys)),
-            loop.create_task(self.repeat("lists", LISTS_EVERY_S, self.catalogue.refresh, is_at_once=True)),
+            loop.create_task(self.repeat("lists", LISTS_EVERY_S, self.learn, is_at_once=True)),
         ]
         if self.is_first_run:
             tasks.append(loop.create_task(self.repeat("look", LOOK_EVERY_S, self.look_again)))
@@ -216,6 +219,7 @@ class Gateway:
                 metrics=self.metrics,
                 log=self.log,
                 jitter=random.random,
+                wall_unix_s=time.time,
             )
         )
 
@@ -256,10 +260,22 @@ class Gateway:
         override = self.options.environ.get(MODEL_VARIABLE, "")
         loaded = load_found(found, override, is_embedded_kept=is_embedded_kept)
         current = self.holder.current
-        self.holder.swap(replace(loaded.snapshot, server=current.server, limits=current.limits))
+        self.plain = replace(loaded.snapshot, server=current.server, limits=current.limits)
+        self.holder.swap(self.plain)
         for problem in loaded.problems:
             self.log.event("app.found_problem", "warning", problem=str(problem))
         self.found = found
+
+    async def learn(self) -> None:
+        """
+        Ask providers what they list.
+
+        And plan with what they tell where config says nothing.
+        """
+        await self.catalogue.refresh()
+        told = with_facts(self.plain, self.catalogue.facts_of)
+        if told.models != self.holder.current.models:
+            self.holder.swap(told)
 
     async def look_again(self) -> None:
         """

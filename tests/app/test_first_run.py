@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from everup.testing import scripts as s
 from everup.testing.client import exchange
 from everup.testing.clock import until
 from everup.testing.gateway import Gateway
 from everup.testing.provider import ScriptedProvider
+from tests.local.ollama_server import Held, ScriptedOllama
 
 pytestmark = pytest.mark.anyio
 
@@ -39,12 +39,13 @@ def quiet_machine() -> None:
 
 
 @asynccontextmanager
-async def fake_ollama() -> AsyncIterator[ScriptedProvider]:
-    """Return a server on Ollama's port that lists one model and answers with it."""
-    provider = ScriptedProvider(s.reply("from ollama"), models=("qwen3:4b",))
-    provider.port = OLLAMA_PORT
-    async with provider:
-        yield provider
+async def fake_ollama() -> AsyncIterator[ScriptedOllama]:
+    """Return an Ollama on its own port that has a model for embeddings and one that answers."""
+    held = {"all-minilm": Held(capabilities=("embedding",), window=512), "qwen3:4b": Held(window=4096)}
+    ollama = ScriptedOllama(held)
+    ollama.port = OLLAMA_PORT
+    async with ollama:
+        yield ollama
 
 
 async def test_with_nothing_found_it_starts_and_says_what_to_do(tmp_path: Path) -> None:
@@ -70,6 +71,41 @@ async def test_a_server_found_comes_before_the_embedded_model(tmp_path: Path) ->
         answer = await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])
         assert "ollama/qwen3:4b" == answer.headers["x-everup-model"]
         assert "ollama" in gateway.err
+
+
+async def test_anthropic_comes_first_then_ollama(tmp_path: Path) -> None:
+    """With a key for Anthropic and an Ollama here the route default asks one, then the other, which answers."""
+    environ = {**NO_MODEL, "ANTHROPIC_API_KEY": "sk-ant-api03-made-up", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    async with fake_ollama() as ollama, Gateway(tmp_path, None, environ=environ) as gateway:
+        told = await exchange(gateway.port, "GET", "/status", headers=gateway.headers())
+        assert {"default": ["anthropic/claude-haiku-5-5", "ollama/qwen3:4b"]} == told.json["routes"]
+        answer = await gateway.ask("default", messages=[{"role": "user", "content": "hi"}])
+        assert (200, "ollama/qwen3:4b") == (answer.status, answer.headers["x-everup-model"])
+        assert "from ollama" == answer.json["choices"][0]["message"]["content"]
+        assert ["/api/chat"] == [request.target for request in ollama.requests]
+        assert {""} == {request.header("x-api-key") + request.header("authorization") for request in ollama.requests}
+        assert "sk-ant-" not in gateway.err
+
+
+async def test_what_an_ollama_tells_decides_who_is_asked(tmp_path: Path) -> None:
+    """A request with tools goes past an Ollama model that calls none, and one beyond its window too, by name."""
+    async with fake_ollama() as ollama, Gateway(tmp_path, None, environ=NO_MODEL) as gateway:
+        tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+        answer = await gateway.ask("default", tools=tools)
+        assert "no tools" in answer.body.decode()
+        answer = await gateway.ask("default", messages=[{"role": "user", "content": "word " * 40_000}])
+        assert "window 4,096" in answer.body.decode()
+        assert [] == ollama.requests
+
+
+async def test_a_server_that_is_no_ollama_is_left_alone(tmp_path: Path) -> None:
+    """A server on Ollama's port that speaks OpenAI's format only is not used, and the start table says so."""
+    other = ScriptedProvider(models=("m",))
+    other.port = OLLAMA_PORT
+    async with other, Gateway(tmp_path, None, environ=NO_MODEL) as gateway:
+        assert "is no Ollama" in gateway.err
+        told = await exchange(gateway.port, "GET", "/status", headers=gateway.headers())
+        assert {} == told.json["routes"]
 
 
 async def test_a_key_that_cannot_be_checked_is_used_and_said(tmp_path: Path) -> None:

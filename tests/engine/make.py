@@ -78,6 +78,12 @@ class Sheet:
         self.failure: Failure | None = None
         self.is_finished = False
 
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Keep a whole answer."""
+        await self.begin(status, headers)
+        await self.write(body)
+        await self.finish()
+
     async def begin(self, status: int, headers: Headers) -> None:
         """Keep the head."""
         assert not self.status
@@ -154,6 +160,7 @@ class World:
                 metrics=Metrics(),
                 log=self.log,
                 jitter=lambda: 1.0,
+                wall_unix_s=lambda: 1_700_000_000.0,
             )
         )
 

@@ -201,7 +201,7 @@ async def test_an_error_of_our_own_moves_no_fallback() -> None:
     for is_stream in (False, True):
         async with world(a=GOOD, b=GOOD) as w:
             bug: Callable[..., None] = explode
-            w.engine.parts.minted.remember = bug  # type: ignore[method-assign]
+            w.engine.parts.health.record_success = bug  # type: ignore[method-assign]
             with pytest.raises(KeyError):
                 await w.ask(is_stream=is_stream)
             assert {"a": 1, "b": 0} == w.calls()

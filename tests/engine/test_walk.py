@@ -174,14 +174,14 @@ async def test_a_slow_answer_that_is_a_refusal_is_told_as_one() -> None:
 async def test_an_error_of_our_own_beside_does_not_spoil_a_good_answer() -> None:
     """A bug in the line beside a slow answer is logged, and the slow one still answers."""
     async with world(a=A.after(s.Pause(30)), b=B, clocks=RACE) as w:
-        start = w.net.start
+        start = w.net.start_at
 
-        def explode(origin: object, outgoing: object, **fields: object) -> object:
+        def explode(address: object, body: object, **fields: object) -> object:
             if w.providers["a"].requests:
                 raise KeyError("ours")
-            return start(origin, outgoing, **fields)  # type: ignore[arg-type]
+            return start(address, body, **fields)  # type: ignore[arg-type]
 
-        w.net.start = explode  # type: ignore[assignment,method-assign]
+        w.net.start_at = explode  # type: ignore[assignment,method-assign]
         assert "from a" == (await w.ask(is_stream=False)).text
         assert ["KeyError"] == [line["exception"] for name, line in w.log.lines if name == "engine.line_failed"]
 
@@ -189,14 +189,14 @@ async def test_an_error_of_our_own_beside_does_not_spoil_a_good_answer() -> None
 async def test_an_error_of_our_own_beside_is_raised_when_nothing_answers() -> None:
     """If the slow one fails too, the bug beside it reaches the caller."""
     async with world(a=s.error(503).after(s.Pause(30)), b=B, clocks=RACE) as w:
-        start = w.net.start
+        start = w.net.start_at
 
-        def explode(origin: object, outgoing: object, **fields: object) -> object:
+        def explode(address: object, body: object, **fields: object) -> object:
             if w.providers["a"].requests:
                 raise KeyError("ours")
-            return start(origin, outgoing, **fields)  # type: ignore[arg-type]
+            return start(address, body, **fields)  # type: ignore[arg-type]
 
-        w.net.start = explode  # type: ignore[assignment,method-assign]
+        w.net.start_at = explode  # type: ignore[assignment,method-assign]
         with pytest.raises(KeyError):
             await w.ask(is_stream=False)
 

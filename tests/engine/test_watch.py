@@ -31,6 +31,7 @@ class Run:
         self.told: list[tuple[float, FaultKind]] = []
         self.marks = Marks(0.0)
         self.watch = Watch(
+            self.loop,
             CLOCKS,
             self.marks,
             deadline_s,

@@ -39,6 +39,21 @@ async def test_a_fresh_one_can_be_asked_for() -> None:
         assert 2 == server.connections
 
 
+async def test_a_body_that_came_at_once_does_not_stop_its_connection() -> None:
+    """A body beyond the buffer that is there before it is read leaves a connection that the next request can use."""
+    size = 5000
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size
+    async with RawServer(answer) as server, client_of(Limits(stream_buffer_bytes=100)) as client:
+        exchange = client.start(server.origin(), POST)
+        await exchange.head()
+        await until(lambda: exchange.reader is not None and exchange.reader.is_done)
+        assert size == len(await exchange.read_all(size))
+        exchange.close()
+        async with asyncio.timeout(5):
+            _, body, second = await ask(client, server.origin())
+        assert (size, True) == (len(body), second.is_reused)
+
+
 async def test_origins_do_not_share() -> None:
     """Connections to the same address under other settings are not mixed up."""
     async with RawServer() as server, client_of() as client:

@@ -76,7 +76,7 @@ async def test_a_stream_leaves_whole() -> None:
     """A stream has an event stream's headers, every byte the engine wrote, and a proper end."""
 
     async def act(_asked: Asked, _route: Route, _arrival: Arrival, out: Out) -> None:
-        await out.begin(200, [])
+        await out.begin(200, [(b"content-type", b"text/event-stream; charset=utf-8")])
         for _ in range(3):
             await out.write(EVENT)
         await out.write(b"data: [DONE]\n\n")

@@ -8,6 +8,7 @@ What must not live here: what to do after a failure (see `policy.step`), and the
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,34 +16,35 @@ from msgspec.structs import replace
 
 from everup.errors import CredentialError, Sent, TransportError, TransportKind
 from everup.local.embedded import EmbeddedDown
-from everup.net.client import Outgoing
 from everup.policy.classify import classify_transport
 from everup.policy.clocks import Marks
 from everup.policy.faults import make_fault
 from everup.shapes.fault import Fault, FaultKind
-from everup.shapes.route import EMBEDDED_URL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from everup.engine.admission import Gate
+    from everup.engine.lane import Lane
     from everup.engine.parts import Parts
     from everup.engine.watch import Watch
     from everup.net.exchange import Exchange, Head
     from everup.policy.step import Try
-    from everup.shapes.asked import Asked
     from everup.shapes.limits import Limits
     from everup.shapes.route import Candidate
     from everup.shapes.secret import Secret
-    from everup.wires.base import Wire
+    from everup.wires.road import Talk
 
-USER_AGENT = b"everup"
 REFUSAL_S = 5.0
 """How long the body of a refusal may take: its status alone says enough to go on."""
 SETTLE_S = 0.25
 """After a complete answer: how long its connection may take to become reusable."""
 
 MASK = "***"
-PASSED_ON = (b"x-request-id",)
-"""Headers of a provider's answer that the client gets too: what its support asks for."""
+DROPPED_MAX = 16
+DROPPED_CHARS_MAX = 64
+UNTOLD = re.compile(r"[^\x21-\x2b\x2d-\x7e]")
+"""What a field's name may not have in a header: the names are the client's."""
 
 TOLD = {
     FaultKind.FIRST_EVENT: "no first event within {s:.3g} s",
@@ -60,89 +62,79 @@ class Attempt:
     `close` gives everything back, whatever happened.
     """
 
-    def __init__(self, parts: Parts, asked: Asked, candidate: Candidate, step: Try, limits: Limits) -> None:
+    # One is made for each try: what starts out the same for all stands in the class.
+    watch: Watch | None = None
+    exchange: Exchange | None = None
+    gates: Sequence[Gate] = ()
+    held: ExitStack | None = None
+    secret = ""
+    dropped: tuple[str, ...] = ()
+    """The client's fields that this candidate's wire could not hold."""
+    place: int | None = None
+    """Where its run has recorded it; None until it has."""
+
+    def __init__(  # one caller, in the order of their use
+        self, parts: Parts, talk: Talk, lane: Lane, candidate: Candidate, step: Try, limits: Limits
+    ) -> None:
         self.parts = parts
-        self.asked = asked
+        self.talk = talk
+        self.lane = lane
         self.candidate = candidate
         self.step = step
         self.limits = limits
-        self.wire: Wire = parts.wires[candidate.provider.wire]
-        self.loop = asyncio.get_running_loop()
+        self.wire = lane.wire
+        self.loop = parts.loop
         self.marks = Marks(self.loop.time())
-        self.watch: Watch | None = None
-        self.exchange: Exchange | None = None
-        self.gates: list[Gate] = []
-        self.held: ExitStack | None = None
-        self.secret = ""
-        self.place: int | None = None
-        """Where its run has recorded it; None until it has."""
         self.is_probing = step.is_probe
         if step.is_probe:
             parts.health.begin_probe(candidate, self.marks.start_mono_s)
 
-    async def open(self, deadline_mono_s: float, queue_s: float) -> Fault | None:
+    async def open(self, deadline_mono_s: float, queue_s: Callable[[], float]) -> Fault | None:
         """
         Return None once the request can be sent.
 
-        A slot, a secret, an address and a body are there.
+        A slot, a secret, an address and a body are there. `queue_s` says how long to wait for a slot if none is
+        free.
         """
-        entered = await self.parts.admission.enter(self.candidate, queue_s)
-        if isinstance(entered, Fault):
+        lane, parts, candidate = self.lane, self.parts, self.candidate
+        if lane.enter():
+            self.gates = lane.gates
+        elif isinstance(entered := await parts.admission.enter(candidate, queue_s()), Fault):
             return entered
-        self.gates = entered
+        else:
+            self.gates = entered
         try:
-            base_url, secret = await self.reach(deadline_mono_s)
+            secret: Secret | None
+            if lane.is_embedded:
+                base_url, secret = await self.reach_embedded(deadline_mono_s)
+            else:
+                base_url, secret = candidate.provider.base_url, parts.credentials.current(candidate.profile)
+            if secret is not None:
+                self.secret = secret.reveal()
+            foreign = frozenset({"*"}) if self.step.is_clean else foreign_to(parts, self.talk, candidate)
+            encoded = self.talk.encode(self.wire, candidate, foreign=foreign)
+            if encoded.fault is None:
+                self.dropped = encoded.dropped
+                address = lane.address(base_url, self.secret, self.talk.asked)
+                self.marks.begin(self.loop.time())
+                self.exchange = parts.client.start_at(address, encoded.body, is_fresh=self.step.is_fresh)
         except CredentialError as error:
             return make_fault(FaultKind.NO_CREDENTIAL, error.reason)
         except EmbeddedDown as error:
             return make_fault(FaultKind.EMBEDDED_DOWN, str(error))
+        except TransportError as error:
+            return classify_transport(error)
         except TimeoutError:
             words = TOLD[FaultKind.DEADLINE].format(s=self.elapsed_s())
             return make_fault(FaultKind.DEADLINE, words, possibly_billed=False)
-        self.secret = secret.reveal() if secret is not None else ""
-        origin, prefix = self.parts.origin(base_url, self.candidate.provider)
-        foreign = (
-            frozenset({"*"}) if self.step.is_clean else foreign_to(self.parts, self.wire, self.asked, self.candidate)
-        )
-        body = self.wire.encode_request(self.asked, self.candidate, foreign=foreign)
-        outgoing = Outgoing(
-            method=b"POST",
-            target=f"{prefix}{self.wire.target}".encode("ascii"),
-            headers=self.headers(self.secret),
-            body=body,
-        )
-        self.marks = Marks(self.loop.time())
-        self.exchange = self.parts.client.start(origin, outgoing, is_fresh=self.step.is_fresh)
-        return None
+        return encoded.fault
 
-    async def reach(self, deadline_mono_s: float) -> tuple[str, Secret | None]:
-        """
-        Return where the candidate answers and its secret.
-
-        Starts the embedded model if it is that.
-        """
-        provider = self.candidate.provider
-        if provider.base_url != EMBEDDED_URL:
-            return provider.base_url, self.parts.credentials.current(self.candidate.profile)
+    async def reach_embedded(self, deadline_mono_s: float) -> tuple[str, Secret]:
+        """Return where the embedded model answers and its secret, having started it."""
         self.held = ExitStack()
         self.held.enter_context(self.parts.embedded.lease())
         async with asyncio.timeout_at(deadline_mono_s):
             return await self.parts.embedded.start_if_needed()
-
-    def headers(self, secret: str) -> tuple[tuple[bytes, bytes], ...]:
-        """
-        Return the request's headers.
-
-        The secret goes to this candidate's own origin only.
-        """
-        provider = self.candidate.provider
-        accept = b"text/event-stream" if self.asked.is_stream else b"application/json"
-        headers = [(b"content-type", b"application/json"), (b"accept", accept), (b"user-agent", USER_AGENT)]
-        if secret:
-            value = f"{provider.auth_prefix}{secret}".encode("latin-1")
-            headers.append((provider.auth_header.encode("ascii"), value))
-        headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in provider.headers]
-        return tuple(headers)
 
     async def head(self) -> Head | Fault:
         """
@@ -177,8 +169,9 @@ class Attempt:
         over = self.watch.over if self.watch is not None else None
         if over is None:
             fault = classify_transport(error)
-            is_embedded = self.candidate.provider.base_url == EMBEDDED_URL
-            return replace(fault, message=f"the embedded model ended: {fault.message}") if is_embedded else fault
+            return (
+                replace(fault, message=f"the embedded model ended: {fault.message}") if self.lane.is_embedded else fault
+            )
         is_sent = self.exchange is not None and self.exchange.sent is not Sent.NOTHING
         return make_fault(over, TOLD[over].format(s=self.elapsed_s()), possibly_billed=is_sent)
 
@@ -236,14 +229,16 @@ class Attempt:
             self.watch = None  # it knows its run, which knows us: left as it is, every request would be a cycle
         if self.exchange is not None:
             self.exchange.close()
-        self.parts.admission.leave(self.gates)
-        self.gates = []
-        self.end_probe()
+        for gate in self.gates:
+            gate.leave()
+        self.gates = ()
+        if self.is_probing:
+            self.end_probe()
         if self.held is not None:
             self.held.close()
 
 
-def foreign_to(parts: Parts, wire: Wire, asked: Asked, candidate: Candidate) -> frozenset[str] | None:
+def foreign_to(parts: Parts, talk: Talk, candidate: Candidate) -> frozenset[str] | None:
     """
     Return the signatures in a request that another than this candidate minted.
 
@@ -251,9 +246,28 @@ def foreign_to(parts: Parts, wire: Wire, asked: Asked, candidate: Candidate) -> 
     """
     if not parts.minted.owners:
         return None
-    return parts.minted.foreign(wire.read_signatures(asked), candidate) or None
+    return parts.minted.foreign(talk.client.read_signatures(talk.asked), candidate) or None
 
 
-def passed_on(head: Head) -> list[tuple[bytes, bytes]]:
-    """Return the headers of a provider's answer that the client gets too."""
-    return [(name, value) for name in PASSED_ON if (value := head.get(name))]
+def passed_on(head: Head, dropped: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """
+    Return the headers an answer adds.
+
+    The id that the provider's support asks for, and what was left out.
+    """
+    request_id = head.get(b"x-request-id")
+    headers = [(b"x-request-id", request_id)] if request_id else []
+    if dropped:
+        headers.append((b"x-everup-dropped", told_dropped(dropped)))
+    return headers
+
+
+def told_dropped(names: tuple[str, ...]) -> bytes:
+    """
+    Return the names of fields left out as a header's value.
+
+    Printable, bounded, the rest counted.
+    """
+    told = [UNTOLD.sub("?", name)[:DROPPED_CHARS_MAX] for name in names[:DROPPED_MAX]]
+    more = [f"and {len(names) - DROPPED_MAX} more"] if len(names) > DROPPED_MAX else []
+    return ", ".join((*told, *more)).encode("ascii")

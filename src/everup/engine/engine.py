@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from everup.engine.lane import Outlook
 from everup.engine.run import Run
 from everup.engine.stream import StreamRun
 from everup.engine.whole import WholeRun
-from everup.policy.plan import make_plan
+from everup.wires.road import Talk
 
 if TYPE_CHECKING:
     from everup.engine.out import Out
@@ -31,6 +32,7 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.turn = 0
+        self.outlook: Outlook | None = None
 
     async def answer(self, asked: Asked, route: Route, arrival: Arrival, out: Out) -> None:
         """
@@ -40,16 +42,19 @@ class Engine:
         Cancelling it ends every upstream attempt at once.
         """
         self.turn += 1
-        plan = make_plan(
+        outlook = self.outlook
+        if outlook is None or outlook.snapshot is not arrival.snapshot:
+            outlook = self.outlook = Outlook(self.parts, arrival.snapshot)
+        plan = outlook.plan(
             route,
-            arrival.snapshot,
             asked.needs,
             turn=self.turn,
             received_mono_s=arrival.received_mono_s,
             deadline_s=arrival.deadline_s,
         )
-        run = Run(self.parts, asked, plan, arrival)
+        talk = Talk(asked, self.parts.wires[arrival.surface], self.parts.wall_unix_s)
+        run = Run(self.parts, outlook, talk, plan, arrival)
         if asked.is_stream:
-            await StreamRun(run, out, self.parts.wires[arrival.surface]).answer()
+            await StreamRun(run, out).answer()
         else:
             await WholeRun(run, out).answer()

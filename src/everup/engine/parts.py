@@ -6,6 +6,7 @@ What must not live here: behaviour. Built by `app`, held by every run; the proto
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from everup.engine.admission import Admission
@@ -85,11 +86,12 @@ class Parts:
         metrics: Counts,
         log: Tells,
         jitter: Callable[[], float],
+        wall_unix_s: Callable[[], float],
     ) -> None:
         """
         `origin_of` takes base URL, CA file and whether local.
 
-        And returns the origin and the path prefix.
+        And returns the origin and the path prefix. `wall_unix_s` dates answers of wires that do not.
         """
         self.client = client
         self.wires = wires
@@ -98,6 +100,8 @@ class Parts:
         self.metrics = metrics
         self.log = log
         self.jitter = jitter
+        self.wall_unix_s = wall_unix_s
+        self.loop = asyncio.get_running_loop()
         self.make_origin = origin_of
         self.health = HealthTable(limits, jitter)
         self.admission = Admission(limits)

@@ -13,24 +13,25 @@ from typing import TYPE_CHECKING
 from everup.engine.attempt import Attempt, foreign_to
 from everup.engine.watch import Watch
 from everup.errors import EverupError, Sent
-from everup.policy.clocks import Clocks, make_clocks
+from everup.policy.clocks import make_clocks
 from everup.policy.cooldown import Readiness, State
 from everup.policy.exhausted import make_failure
 from everup.policy.faults import make_fault
-from everup.policy.step import Stop, Tried, Try, Wait, Why, has_other_ready, next_step
-from everup.policy.trail import make_trail, tell_who
+from everup.policy.step import FIRST, Stop, Tried, Try, Wait, Why, has_other_ready, next_step
+from everup.policy.trail import ascii_line, make_trail, tell_attempt, tell_who
 from everup.shapes.attempt import AttemptRecord
 from everup.shapes.fault import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from everup.engine.lane import Lane, Outlook
     from everup.engine.parts import Parts
     from everup.shapes.arrival import Arrival
-    from everup.shapes.asked import Asked
     from everup.shapes.events import Usage
     from everup.shapes.failure import Failure
     from everup.shapes.route import Candidate, Plan
+    from everup.wires.road import Talk
 
 ATTEMPTS_CEILING = 128
 """No request makes more attempts than this, whatever its rows say about SAME."""
@@ -85,14 +86,15 @@ class Exhausted(EverupError):
 class Run:
     """One request on its way through its plan."""
 
-    def __init__(self, parts: Parts, asked: Asked, plan: Plan, arrival: Arrival) -> None:
+    def __init__(self, parts: Parts, outlook: Outlook, talk: Talk, plan: Plan, arrival: Arrival) -> None:
         self.parts = parts
-        self.asked = asked
+        self.outlook = outlook
+        self.talk = talk
+        self.asked = talk.asked
         self.plan = plan
         self.arrival = arrival
-        self.request_id = arrival.request_id
         self.limits = arrival.snapshot.limits
-        self.loop = asyncio.get_running_loop()
+        self.loop = parts.loop
         self.tried: list[Tried] = []
         self.records: list[AttemptRecord] = []
         """As long as the walk goes on, one for each of `tried`."""
@@ -104,6 +106,16 @@ class Run:
     def readiness(self, candidate: Candidate) -> Readiness:
         """Return what a candidate is good for now."""
         return self.parts.health.readiness(candidate, self.loop.time())
+
+    def first(self) -> Try | None:
+        """
+        Return the first attempt if nothing is held against anybody, the usual case.
+
+        Else None: ask `next`.
+        """
+        plan = self.plan
+        is_open = plan.candidates and not self.parts.health.healths and self.loop.time() < plan.deadline_mono_s
+        return FIRST if is_open else None
 
     async def next(self) -> Try | Stop:
         """
@@ -140,9 +152,8 @@ class Run:
             return True
         candidate = self.plan.candidates[self.tried[-1].index]
         wire = self.parts.wires[candidate.provider.wire]
-        foreign = foreign_to(self.parts, wire, self.asked, candidate)
-        sent = wire.encode_request(self.asked, candidate, foreign=foreign)
-        return sent != wire.encode_request(self.asked, candidate, foreign=frozenset({"*"}))
+        sent = self.talk.encode(wire, candidate, foreign=foreign_to(self.parts, self.talk, candidate))
+        return sent != self.talk.encode(wire, candidate, foreign=frozenset({"*"}))
 
     async def wait_until(self, until_mono_s: float) -> None:
         """Wait until an instant or until the health of something changed."""
@@ -156,7 +167,9 @@ class Run:
     def make_attempt(self, step: Try) -> Attempt:
         """Return a new attempt of the candidate a step names."""
         self.count += 1
-        return Attempt(self.parts, self.asked, self.plan.candidates[step.index], step, self.limits)
+        candidate = self.plan.candidates[step.index]
+        lane = self.outlook.lane(self.plan.route, candidate)
+        return Attempt(self.parts, self.talk, lane, candidate, step, self.limits)
 
     async def open(self, attempt: Attempt, on_over: Callable[[FaultKind], None]) -> Fault | None:
         """
@@ -165,10 +178,12 @@ class Run:
         `on_over` hears when one of them ends.
         """
         index = attempt.candidate.index
-        fault = await attempt.open(self.plan.deadline_mono_s, self.queue_s(index))
+        fault = await attempt.open(self.plan.deadline_mono_s, lambda: self.queue_s(index))
         if fault is None:
+            seen_s = self.parts.health.observed_p95_s(attempt.candidate, is_stream=self.asked.is_stream)
             attempt.watch = Watch(
-                self.clocks_of(attempt.candidate),
+                self.loop,
+                make_clocks(attempt.lane.basis, self.asked.needs, seen_s),
                 attempt.marks,
                 self.plan.deadline_mono_s,
                 is_stream=self.asked.is_stream,
@@ -183,8 +198,6 @@ class Run:
 
         Briefly while another candidate is ready.
         """
-        if self.parts.admission.is_free(self.plan.candidates[index]):
-            return 0.0
         left_s = self.plan.deadline_mono_s - self.loop.time()
         is_soft = self.is_other_ready(index)
         return max(0.0, min(left_s, self.plan.patience_s if is_soft else self.limits.queue_s))
@@ -200,16 +213,6 @@ class Run:
         One that would have to queue is good for nothing.
         """
         return self.readiness(candidate) if self.parts.admission.is_free(candidate) else NO_SLOT
-
-    def clocks_of(self, candidate: Candidate) -> Clocks:
-        """Return the clocks of one attempt."""
-        return make_clocks(
-            self.limits,
-            self.plan.route.clocks,
-            candidate,
-            self.asked.needs,
-            self.parts.health.observed_p95_s(candidate, is_stream=self.asked.is_stream),
-        )
 
     def note_fault(self, attempt: Attempt, fault: Fault, usage: Usage | None = None) -> None:
         """
@@ -230,7 +233,7 @@ class Run:
         if fault.kind is FaultKind.CONCURRENCY:
             parts.admission.learn(candidate, now)
         parts.metrics.count("everup_attempts_total", (candidate.name, str(fault.kind)))
-        self.count_tokens(candidate, usage)
+        self.count_tokens(attempt.lane, usage)
         parts.log.event(
             "engine.attempt_failed",
             "warning",
@@ -279,19 +282,22 @@ class Run:
             self.records[attempt.place] = record
         parts = self.parts
         parts.health.record_success(candidate, record, attempt.marks.start_mono_s)
-        parts.admission.relearn(candidate, self.loop.time())
-        parts.metrics.count("everup_attempts_total", (candidate.name, "ok"))
-        parts.metrics.observe("everup_attempt_seconds", (candidate.name,), record.total_ms / 1000)
-        self.count_tokens(candidate, usage)
+        lane, metrics = attempt.lane, parts.metrics
+        first = lane.gates[0]
+        if first.capacity < first.configured:
+            parts.admission.relearn(candidate, self.loop.time())
+        metrics.count("everup_attempts_total", lane.ok_labels)
+        metrics.observe("everup_attempt_seconds", lane.labels, record.total_ms / 1000)
+        self.count_tokens(lane, usage)
         asked_for = candidate.model.ref.model
         if model and not model.startswith(asked_for) and not asked_for.endswith(model):
-            parts.metrics.count("everup_models_swapped_total", (candidate.name,))
+            metrics.count("everup_models_swapped_total", lane.labels)
 
-    def count_tokens(self, candidate: Candidate, usage: Usage | None) -> None:
+    def count_tokens(self, lane: Lane, usage: Usage | None) -> None:
         """Count what an answer used, a broken one too."""
         if usage is not None:
-            self.parts.metrics.count("everup_tokens_total", (candidate.name, "input"), usage.input_tokens)
-            self.parts.metrics.count("everup_tokens_total", (candidate.name, "output"), usage.output_tokens)
+            self.parts.metrics.count("everup_tokens_total", lane.input_labels, usage.input_tokens)
+            self.parts.metrics.count("everup_tokens_total", lane.output_labels, usage.output_tokens)
 
     def record_of(self, attempt: Attempt, *, fault: Fault | None = None, usage: Usage | None = None) -> AttemptRecord:
         """Return the record of an attempt as it stands now."""
@@ -311,6 +317,8 @@ class Run:
     def trail(self, *, current: Attempt | None = None) -> str:
         """Return the trail so far, with the attempt that answers as its last."""
         records = [*self.records, self.record_of(current)] if current is not None else self.records
+        if len(records) == 1 and not self.plan.skipped and not self.passed_over:
+            return ascii_line(tell_attempt(records[0]))[: self.limits.trail_bytes_max]
         notes = [f"{skip.name} skipped ({skip.reason})" for skip in self.plan.skipped]
         if self.passed_over:
             notes += [f"{who} skipped ({why})" for who, why in self.kept_out()]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from everup.engine.attempt import Attempt
     from everup.engine.out import Headers, Out
     from everup.net.exchange import Head
-    from everup.wires.base import StreamRelay, Wire
+    from everup.wires.base import StreamRelay
 
 LIFE_BITS = int(Seen.PING | Seen.START | Seen.CONTENT | Seen.TOOL | Seen.USAGE | Seen.FINISH | Seen.END)
 END_BIT, PING_ONLY = int(Seen.END), int(Seen.PING)
@@ -35,10 +35,10 @@ BEGINS = Action.RELEASE, Action.RELEASE_END
 class StreamRun:
     """The client's stream: what stage it is in and what is held back."""
 
-    def __init__(self, run: Run, out: Out, wire: Wire) -> None:
+    def __init__(self, run: Run, out: Out) -> None:
         self.run = run
         self.out = out
-        self.wire = wire
+        self.wire = run.talk.client
         self.loop = run.loop
         self.stage = Stage.HELD
         self.held: list[bytes] = []
@@ -61,7 +61,7 @@ class StreamRun:
         hold = self.loop.call_later(self.run.limits.head_hold_s, self.hold_over)
         try:
             while self.stage is not Stage.ENDED:
-                step = await self.run.next()
+                step = (None if self.run.records else self.run.first()) or await self.run.next()
                 if isinstance(step, Stop):
                     await self.exhausted(step)
                     return
@@ -93,9 +93,9 @@ class StreamRun:
     async def relay(self, attempt: Attempt, head: Head) -> Fault | None:
         """Return None once the whole stream was relayed, or the fault that ended it."""
         run = self.run
-        self.passed = passed_on(head)
+        self.passed = passed_on(head, attempt.dropped)
         content_type = head.get(b"content-type").decode("latin-1")
-        stream = attempt.wire.open_stream(run.asked, attempt.candidate, content_type, run.limits)
+        stream = run.talk.open_stream(attempt.wire, attempt.candidate, content_type, run.limits)
         self.relayed = stream
         is_over = False
         while not is_over:
@@ -256,10 +256,10 @@ class StreamRun:
 
     def head_of(self, attempt: Attempt | None) -> Headers:
         """Return the head's headers: who answers, and the trail so far."""
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+        headers = [(b"content-type", self.wire.stream_type)]
         if attempt is not None:
-            headers.append((b"x-everup-model", attempt.candidate.name.encode("ascii", "replace")))
-        headers.append((b"x-everup-trail", self.run.trail(current=attempt).encode("ascii", "replace")))
+            headers.append((b"x-everup-model", attempt.lane.name))
+        headers.append((b"x-everup-trail", self.run.trail(current=attempt).encode()))
         return headers
 
     def hold_over(self) -> None:

@@ -7,13 +7,13 @@ What must not live here: how long a phase is (see `policy.clocks`).
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from everup.policy.clocks import Clocks, Marks, next_due
 from everup.shapes.fault import FaultKind
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 SOFT_AGAIN_S = 1.0
@@ -30,6 +30,7 @@ class Watch:
 
     def __init__(
         self,
+        loop: asyncio.AbstractEventLoop,
         clocks: Clocks,
         marks: Marks,
         deadline_mono_s: float,
@@ -38,7 +39,7 @@ class Watch:
         is_soft_over: Callable[[], bool],
         on_over: Callable[[FaultKind], None],
     ) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop
         self.clocks = clocks
         self.marks = marks
         self.deadline_mono_s = deadline_mono_s
@@ -67,12 +68,13 @@ class Watch:
 
     def next_phase(self) -> None:
         """
-        Set the timer anew: another phase began.
+        Set the timer anew if the phase that began ends sooner than the one before.
 
-        And it may end sooner than the one before.
+        A timer that is early only looks again: that costs less than a new one for each phase of each stream.
         """
-        self.stop()
-        self.arm(0.0)
+        if self.timer is not None and self.due()[0] < self.timer.when():
+            self.timer.cancel()
+            self.arm(0.0)
 
     def fire(self) -> None:
         """End the attempt if its phase is really over, else set the timer again."""

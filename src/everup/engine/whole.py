@@ -19,6 +19,8 @@ from everup.policy.faults import make_fault
 from everup.policy.step import Stop, Try, Why
 from everup.shapes.fault import Fault, FaultKind
 
+JSON = (b"content-type", b"application/json")
+
 
 class Won(Struct, frozen=True):
     """
@@ -27,7 +29,7 @@ class Won(Struct, frozen=True):
     And the provider's headers that go with it.
     """
 
-    name: str
+    name: bytes
     raw: bytes
     passed: Headers
 
@@ -50,14 +52,8 @@ class WholeRun:
         won = await self.line()
         if won is None:
             raise Exhausted(self.run.failure(self.stop))
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"x-everup-model", won.name.encode("ascii", "replace")),
-            (b"x-everup-trail", self.run.trail().encode("ascii", "replace")),
-        ]
-        await self.out.begin(200, [*headers, *won.passed])
-        await self.out.write(won.raw)
-        await self.out.finish()
+        headers = [JSON, (b"x-everup-model", won.name), (b"x-everup-trail", self.run.trail().encode()), *won.passed]
+        await self.out.answer(200, headers, won.raw)
 
     async def line(self) -> Won | None:
         """
@@ -66,7 +62,7 @@ class WholeRun:
         None when there are none left. After a race that both lost, what failed in it may be tried once more.
         """
         while True:
-            step = await self.run.next()
+            step = (None if self.run.records else self.run.first()) or await self.run.next()
             if isinstance(step, Stop):
                 self.stop = step
                 return None
@@ -79,7 +75,8 @@ class WholeRun:
                 if slow.beside is not None and (won := await slow.beside) is not None:
                     return won
             finally:
-                await slow.cancel()
+                if slow.beside is not None:
+                    await slow.cancel()
 
     async def attempt(self, step: Try, slow: Slow) -> Won | Fault:
         """Return the answer of one candidate, or its fault."""
@@ -118,13 +115,14 @@ class WholeRun:
         except TransportError as error:
             return attempt.transport_fault(error)
         content_type = head.get(b"content-type").decode("latin-1")
-        reply = attempt.wire.read_reply(content_type, body, run.asked, attempt.candidate)
+        reply = run.talk.read_reply(attempt.wire, content_type, body, attempt.candidate)
         if reply.fault is not None:
             return reply.fault
         run.parts.health.observe(attempt.candidate, attempt.elapsed_s(), is_stream=False)
-        run.parts.minted.remember(reply.minted, attempt.candidate)
+        if reply.minted:
+            run.parts.minted.remember(reply.minted, attempt.candidate)
         run.note_success(attempt, reply.usage, reply.model)
-        return Won(attempt.candidate.name, reply.raw, passed_on(head))
+        return Won(attempt.lane.name, reply.raw, passed_on(head, attempt.dropped))
 
 
 class Slow:
@@ -166,7 +164,10 @@ class Slow:
         error = beside.exception()
         if error is not None:
             self.whole.run.parts.log.event(
-                "engine.line_failed", "error", exception=type(error).__name__, request_id=self.whole.run.request_id
+                "engine.line_failed",
+                "error",
+                exception=type(error).__name__,
+                request_id=self.whole.run.arrival.request_id,
             )
         elif beside.result() is not None and self.attempt is not None:
             self.attempt.give_up(FaultKind.SUPERSEDED)

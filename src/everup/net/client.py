@@ -10,21 +10,34 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from everup.net.dial import Dialer
 from everup.net.dns import Lookup, look_up
 from everup.net.exchange import Exchange
 from everup.net.outgoing import Outgoing
 from everup.net.pool import Pool
+from everup.net.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from everup.net.connection import Connection
     from everup.net.origin import Origin
-    from everup.net.site import Site
     from everup.shapes.limits import Limits
 
 __all__ = ("Client", "Outgoing")
+
+
+class Address(Struct, frozen=True):
+    """Where requests go, and how each of them begins: its head up to its length."""
+
+    site: Site
+    start: bytes
+
+    def __repr__(self) -> str:
+        """Return the place only: the head holds the secret."""
+        return f"Address({self.site.origin.place!r})"
 
 
 class Client:
@@ -49,7 +62,23 @@ class Client:
 
         `is_fresh` uses no pooled connection.
         """
-        return Exchange(self, self.pool.site(origin), outgoing, is_fresh=is_fresh)
+        return Exchange(self, self.pool.site(origin), outgoing, b"", outgoing.body, is_fresh=is_fresh)
+
+    def address(
+        self, origin: Origin, method: bytes, target: bytes, headers: tuple[tuple[bytes, bytes], ...]
+    ) -> Address:
+        """
+        Return where requests that differ in their bodies alone go.
+
+        And how each of them begins.
+        `TransportError(LOCAL)` if it is not fit to be sent.
+        """
+        site = self.pool.site(origin)
+        return Address(site, site.start_of(Outgoing(method=method, target=target, headers=headers)))
+
+    def start_at(self, address: Address, body: bytes, *, is_fresh: bool = False) -> Exchange:
+        """Return an exchange with the origin of an address, as `start` does."""
+        return Exchange(self, address.site, None, address.start, body, is_fresh=is_fresh)
 
     def prefetch(self, origin: Origin) -> None:
         """

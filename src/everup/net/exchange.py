@@ -36,7 +36,6 @@ class Exchange:
 
     # One is made for each request: what starts out the same for all stands in the class.
     reader: Reader | None = None
-    request_head = b""
     connection: Connection | None = None
     dialing: asyncio.Task[Connection] | None = None
     waiter: asyncio.Future[None] | None = None
@@ -50,11 +49,20 @@ class Exchange:
     first_byte_mono_s: float | None = None
     written_mono_s: float | None = None
 
-    def __init__(self, client: Client, site: Site, outgoing: Outgoing, *, is_fresh: bool) -> None:
+    def __init__(
+        self, client: Client, site: Site, outgoing: Outgoing | None, start: bytes, body: bytes, *, is_fresh: bool
+    ) -> None:
+        """
+        `start` is the head up to its length where the caller has it.
+
+        Else it is made of `outgoing`.
+        """
         self.client = client
         self.site = site
         self.loop = site.loop
         self.outgoing = outgoing
+        self.start = start
+        self.body = body
         self.is_fresh = is_fresh
 
     @property
@@ -186,6 +194,7 @@ class Exchange:
         if connection is not None and reader is not None and self.error is None and self.is_clean(connection, reader):
             connection.listener = None
             self.connection = None
+            connection.resume_reading()  # a body that arrived at once may have stopped it
             self.client.keep(connection, self.loop.time())
         else:
             self.let_go()
@@ -198,7 +207,8 @@ class Exchange:
         """Take a pooled connection and send, or begin to dial one."""
         if self.client.pool.is_closed:
             raise TransportError(TransportKind.ABORTED, "the client is closed")
-        self.request_head = self.site.head_of(self.outgoing)
+        if self.outgoing is not None:
+            self.start = self.site.start_of(self.outgoing)
         now = self.loop.time()
         connection = None if self.is_fresh else self.client.pool.take(self.site, now)
         if connection is not None:
@@ -230,11 +240,15 @@ class Exchange:
         self.reader = Reader(self.client.limits)
         connection.listener = self
         self.written_mono_s = now_mono_s
-        body = self.outgoing.body
-        if len(body) <= ONE_WRITE_BYTES_MAX:
-            connection.transport.write(self.request_head + body)
+        body = self.body
+        if body or self.outgoing is None or self.outgoing.method != b"GET":
+            head = b"%bcontent-length: %d\r\n\r\n" % (self.start, len(body))
         else:
-            connection.transport.write(self.request_head)
+            head = self.start + b"\r\n"
+        if len(body) <= ONE_WRITE_BYTES_MAX:
+            connection.transport.write(head + body)
+        else:
+            connection.transport.write(head)
             connection.transport.write(body)
 
     def received(self, data: bytes) -> None:

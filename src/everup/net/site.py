@@ -50,9 +50,9 @@ class Site:
         self.forwarded_to = b"http://" + self.host_header if self.is_forwarded else b""
         self.login = proxy_login(origin.proxy) if self.is_forwarded else ()
 
-    def head_of(self, outgoing: Outgoing) -> bytes:
+    def start_of(self, outgoing: Outgoing) -> bytes:
         """
-        Return the whole head of a request.
+        Return the head of a request up to its length.
 
         `TransportError(LOCAL)` if it is not fit to be sent.
         """
@@ -64,6 +64,4 @@ class Site:
             start = head_start(outgoing, self.host_header, self.forwarded_to)
             start += b"".join(b"%b: %b\r\n" % pair for pair in self.login)
             self.heads[key] = start
-        if not outgoing.body and outgoing.method == b"GET":
-            return start + b"\r\n"
-        return b"%bcontent-length: %d\r\n\r\n" % (start, len(outgoing.body))
+        return start

@@ -15,6 +15,8 @@ from everup.errors import EverupError, RequestError
 from everup.shapes.failure import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from everup.shapes.limits import Limits
     from everup.surfaces.arrival import Call
     from everup.wires.base import Wire
@@ -78,7 +80,7 @@ async def send_whole(call: Call, status: int, headers: Headers, body: bytes) -> 
         call.status = status
         return
     own.append((b"content-length", b"%d" % len(body)))
-    await call.send({"type": "http.response.start", "status": status, "headers": own})
+    await call.send({"type": "http.response.start", "status": status, "headers": clean(own)})
     await call.send({"type": "http.response.body", "body": body})
     call.status = status
 
@@ -94,12 +96,27 @@ async def send_failure(call: Call, failure: Failure, wire: Wire, limits: Limits)
     await send_whole(call, failure.status, headers, wire.encode_failure(failure, limits))
 
 
+def clean(headers: Headers) -> Headers:
+    """
+    Return headers none of which ends its line.
+
+    A model's name may be any provider's; what it holds must not end a header (S13).
+    """
+    if CONTROL.search(b"".join([value for _, value in headers])):
+        headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers]
+    return headers
+
+
+def not_now(_data: bytes) -> bool:
+    """Return that bytes have to be waited for."""
+    return False
+
+
 class Reply:
     """
     The engine's way to one client.
 
-    A stream leaves piece by piece. An answer that is not streamed is held until it ends, so that it leaves in
-    one piece with its length; only its second piece shows that it is not one.
+    A whole answer leaves in one piece with its length, a stream piece by piece.
     """
 
     def __init__(self, call: Call, wire: Wire, limits: Limits, *, is_stream: bool) -> None:
@@ -108,55 +125,34 @@ class Reply:
         self.wire = wire
         self.limits = limits
         self.is_stream = is_stream
-        self.status = 0
-        self.headers: Headers = []
-        self.held: bytes | None = None
         self.is_sent = False
         """Whether the head is on its way; from here on an error can only be an event and a cut."""
         self.is_over = False
+        self.write_now: Callable[[bytes], bool] = not_now
+        """Returns whether bytes of a begun stream need no waiting, having sent them if so."""
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer; nothing follows."""
+        self.is_over = True
+        self.call.unwatch()
+        await send_whole(self.call, status, headers, body)
 
     async def begin(self, status: int, headers: Headers) -> None:
-        """Send the head of a stream; keep that of a whole answer."""
-        self.status = status
-        # A model's name may be any provider's; what it holds must not end a header (S13).
-        if CONTROL.search(b"".join([value for _, value in headers])):
-            headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers]
-        names = dict(headers)
-        self.headers = headers if FRAMING.isdisjoint(names) else [pair for pair in headers if pair[0] not in FRAMING]
-        if b"content-type" not in names:
-            self.headers = [*self.headers, EVENT_STREAM if self.is_stream else JSON]
-        if self.is_stream:
-            await self.send_head()
-
-    async def send_head(self) -> None:
-        """Send status and headers."""
+        """Send the head of a stream."""
         self.is_sent = True
         call = self.call
-        headers = [(b"x-everup-request-id", call.request_id.encode()), *self.headers, *call.cors]
-        if self.is_stream:
-            headers.extend(STREAM)
+        own = [(b"x-everup-request-id", call.request_id.encode()), *headers, *call.cors, *STREAM]
         if self.turn is not None:
-            await self.turn.send_head(self.status, headers)
+            await self.turn.send_head(status, own)
+            self.write_now = self.turn.send_now  # itself: a call between them would be one for each chunk
         else:
-            await call.send({"type": "http.response.start", "status": self.status, "headers": headers})
-        call.status = self.status
+            await call.send({"type": "http.response.start", "status": status, "headers": clean(own)})
+        call.status = status
 
     async def write(self, data: bytes) -> None:
-        """Send bytes; waits while the client is slow."""
-        if self.write_now(data):
-            return
-        if self.is_sent:
+        """Send bytes of a begun stream; waits while the client is slow."""
+        if not self.write_now(data):
             await self.send_piece(data)
-        elif self.held is None:
-            self.held = data
-        else:
-            await self.send_head()
-            await self.write(self.held)
-            await self.write(data)
-
-    def write_now(self, data: bytes) -> bool:
-        """Return whether bytes of a begun answer need no waiting, having sent them if so."""
-        return self.is_sent and self.turn is not None and self.turn.send_now(data)
 
     async def send_piece(self, data: bytes) -> None:
         """Send bytes of a begun answer."""
@@ -166,13 +162,11 @@ class Reply:
             await self.call.send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self) -> None:
-        """End the answer as complete."""
+        """End a stream as complete."""
         self.is_over = True
         call = self.call
         call.unwatch()
-        if not self.is_sent:
-            await send_whole(call, self.status or 200, self.headers, self.held or b"")
-        elif self.turn is not None:
+        if self.turn is not None:
             await self.turn.send_end()
         else:
             await call.send({"type": "http.response.body", "body": b""})

@@ -8,6 +8,7 @@ called with the turn itself; the same turn serves any ASGI application through `
 from __future__ import annotations
 
 import logging
+import re
 from asyncio import Event
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -152,16 +154,18 @@ class Turn(RequestResponseCycle):
             self.end()
 
     def head_of(self, status: int, headers: Headers) -> bytes:
-        """Return an answer's head; `ValueError` for a value that would end its line."""
-        parts = [STATUS_LINE[status], self.connection.door.date_line]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        if HEADER_VALUE_RE.search(b"".join([value for _, value in headers])):
-            message = "a header holds a control character"
-            raise ValueError(message)
-        parts.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        """
+        Return an answer's head.
+
+        What would end a header's line is a question mark in it.
+        A model's name may be any provider's, and so may what a header tells of it (S13).
+        """
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        if lines.count(b"\r") != len(headers) or HEADER_VALUE_RE.search(lines.replace(b"\r\n", b"")):
+            lines = b"".join([b"%b: %b\r\n" % (name, CONTROL.sub(b"?", value)) for name, value in headers])
         self.response_started = True
-        return b"".join(parts)
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        return b"%b%b%b%b" % (STATUS_LINE[status], self.connection.door.date_line, lines, end)
 
     def end(self) -> None:
         """Note that the answer is complete, and let the connection go on."""
