@@ -1,16 +1,16 @@
 """
 Who takes part in a round: one row each, with how it is started.
 
-Lives here: the fake provider and the contenders. Must not: measure. Called by round, measures and load_bars.
-Adding a peer is a function that yields a Server, and a row.
+Lives here: the fake provider, everup and what it is measured against. Must not: measure, install (see peers).
+Called by round, measures, peers and load_bars.
 """
 
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import machine
@@ -21,39 +21,59 @@ EVERUP_KEY = "eu-" + "bench0" * 8
 PATH = "/v1/chat/completions"
 PROMPT = "Say in a few plain sentences what a gateway between an application and a model provider is good for. " * 10
 STREAM_CONCURRENCY = 20_000
+SAME, TRANSLATED = "same wire", "translated"
+"""The ways to the provider: in the client's own format, or in Anthropic's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """What a request must name to go one way to the provider: a model, and header lines that end in CRLF."""
+
+    model: str = PROVIDER_MODEL
+    headers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A contender that runs: where it listens, and what a request to it must name."""
+    """A contender that runs: where it listens, the ways it offers, and the key it wants."""
 
     name: str
     port: int
     process: subprocess.Popen[bytes]
-    model: str = PROVIDER_MODEL
+    ways: Mapping[str, Way] = field(default_factory=lambda: {SAME: Way()})
     key: str = PROVIDER_KEY
 
     def request(
-        self, *, stream: bool = False, delay_ms: int = 0, interval_ms: int = 0, chunks: int = 200, model: str = ""
+        self,
+        *,
+        stream: bool = False,
+        delay_ms: int = 0,
+        interval_ms: int = 0,
+        chunks: int = 200,
+        way: str = SAME,
+        model: str = "",
     ) -> bytes:
-        """Return the bytes of one chat request; the provider reads its own part in the user field."""
+        """Return the bytes of one chat request; what the provider is to do stands in the first message."""
+        wish = f"bench:delay={delay_ms},interval={interval_ms},chunks={chunks}"
         body = json.dumps(
             {
-                "model": model or self.model,
+                "model": model or self.ways[way].model,
                 "messages": [
-                    {"role": "system", "content": "You answer briefly."},
+                    # Some gateways leave out fields such as "user" for a model they do not know; a message, none.
+                    {"role": "system", "content": f"You answer briefly. {wish}"},
                     {"role": "user", "content": PROMPT},
                 ],
                 "temperature": 0.2,
                 "max_tokens": 200,
                 "stream": stream,
-                "user": f"bench:delay={delay_ms},interval={interval_ms},chunks={chunks}",
+                "user": "bench",
             },
             separators=(",", ":"),
         ).encode()
         head = (
             f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\nauthorization: Bearer {self.key}\r\n"
-            f"content-type: application/json\r\naccept: */*\r\nuser-agent: bench\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"content-type: application/json\r\naccept: */*\r\nuser-agent: bench\r\n{self.ways[way].headers}"
+            f"content-length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
@@ -140,13 +160,22 @@ base_url = "http://127.0.0.1:{provider_port}/v1"
 concurrency = {concurrency}
 profiles = [{{ id = "bench", key = "env:BENCH_UPSTREAM_KEY" }}]
 
+[providers.translated]
+wire = "anthropic"
+base_url = "http://127.0.0.1:{provider_port}/v1"
+concurrency = {concurrency}
+profiles = [{{ id = "bench", key = "env:BENCH_UPSTREAM_KEY" }}]
+
 [routes.default]
 try = ["bench/{model}"]
+
+[routes.translated]
+try = ["translated/{model}"]
 """
 
 
 def everup_config(port: int, provider_port: int, more: str = "") -> str:
-    """Return the configuration a user would write for one provider, with room for a crowd of streams."""
+    """Return the configuration a user would write for two providers, with room for a crowd of streams."""
     values = {"provider_port": provider_port, "model": PROVIDER_MODEL, "concurrency": STREAM_CONCURRENCY}
     return EVERUP.format(port=port, **values) + more
 
@@ -169,22 +198,51 @@ def everup(place: Place, more_config: str = "") -> Iterator[Server]:
     command = [place.python, "-m", "everup", "run", "--config", str(config)]
     log = place.log("everup")
     with machine.running(command, log, core=machine.SERVER_CORE, env=everup_env(home)) as process:
-        server = Server(name="everup", port=port, process=process, model="default", key=EVERUP_KEY)
+        ways = {SAME: Way(model="default"), TRANSLATED: Way(model="translated")}
+        server = Server(name="everup", port=port, process=process, ways=ways, key=EVERUP_KEY)
         machine.wait_ready(process, port, server.request(), log)
         yield server
 
 
+VERSIONS = (
+    "import importlib.metadata as m, json, platform, sys; print(json.dumps({'Python': platform.python_version()} | {\
+d.name: d.version for d in m.distributions() if d.name in sys.argv[1:]}))"
+)
+
+
+def python_versions(python: str, *names: str) -> dict[str, str]:
+    """Return the version of an interpreter and of those of the distributions that it has."""
+    versions: dict[str, str] = json.loads(machine.said([python, "-c", VERSIONS, *names]) or "{}")
+    return versions
+
+
+def everup_versions(place: Place) -> dict[str, str]:
+    """Return the versions of everup and of what it runs on."""
+    words = machine.said([place.python, "-m", "everup", "version"], env=everup_env(place.folder)).split()
+    return {"everup": words[1] if words[:1] == ["everup"] else "?"} | python_versions(place.python, "uvloop")
+
+
+def nginx_versions() -> dict[str, str]:
+    """Return the version of nginx."""
+    return {"nginx": machine.said(["nginx", "-v"]).rpartition("/")[2].split(" ")[0]}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A row of the table: its name, how it is started, the programs it needs."""
+    """A row of the table: its name, how it is started, the programs it needs, how it tells its versions."""
 
     name: str
     start: Callable[[Place], AbstractContextManager[Server]]
     programs: tuple[str, ...] = ()
+    versions: Callable[[Place], dict[str, str]] = lambda _: {}
+    install: Callable[[], None] = lambda: None
+    """What must have been done once before it can start."""
+    warm_s: float = 0
+    """How long it works before it counts: for those that compile while they run."""
 
 
 CONTENDERS = (
     Contender(name="direct", start=direct),
-    Contender(name="everup", start=everup),
-    Contender(name="nginx", start=nginx, programs=("nginx",)),
+    Contender(name="everup", start=everup, versions=everup_versions),
+    Contender(name="nginx", start=nginx, programs=("nginx",), versions=lambda _: nginx_versions()),
 )

@@ -24,6 +24,10 @@ HERE = Path(__file__).resolve().parent
 SERVER_CORE, LOAD_CORE = 0, 1
 STOP_S_MAX = 10
 READY_S_MAX = 30
+QUIET_S_MAX = 30
+QUIET_STEP_S = 0.05
+QUIET_SHARE = 0.2
+SAID_S_MAX = 60
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -36,14 +40,29 @@ def missing(*programs: str) -> list[str]:
     return [name for name in programs if shutil.which(name) is None]
 
 
+def cache_folder() -> Path:
+    """Return the folder outside the repository that keeps what is compiled and installed once."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everup-bench"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def said(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    """Return what a short command prints, on either stream; "" when it fails."""
+    try:
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=SAID_S_MAX)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return (ended.stdout or ended.stderr).strip()
+
+
 def compiled(name: str) -> str:
     """Return the path of one of our C programs, compiled once per source into the cache folder."""
     source = HERE / f"{name}.c"
     stamp = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everup-bench"
+    cache = cache_folder()
     program = cache / f"{name}-{stamp}"
     if not program.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             fresh = Path(folder) / name
             subprocess.run(["gcc", "-O2", "-o", fresh, source], check=True)
@@ -94,7 +113,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], log: Path, *, core: int, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield the started process; afterwards it is ended, by force if it does not go."""
+    """Yield the started process; afterwards it and what it started are ended, by force if they do not go."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             pinned(core, command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
@@ -102,12 +121,16 @@ def running(
     try:
         yield process
     finally:
+        started = tree(process.pid)[1:]
         process.terminate()
         try:
             process.wait(STOP_S_MAX)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for member in started:
+            with suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
 
 
 def exchange(port: int, request: bytes, within_s: float = 5.0) -> bytes:
@@ -117,18 +140,33 @@ def exchange(port: int, request: bytes, within_s: float = 5.0) -> bytes:
         return link.recv(65_536)
 
 
-def wait_ready(process: subprocess.Popen[bytes], port: int, request: bytes, log: Path) -> None:
+def wait_ready(
+    process: subprocess.Popen[bytes], port: int, request: bytes, log: Path, within_s: float = READY_S_MAX
+) -> None:
     """Nothing once the request is answered with 200; BenchError with the log's end when it never is."""
-    said = b""
-    until = time.monotonic() + READY_S_MAX
+    answer = b""
+    until = time.monotonic() + within_s
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError):
-            said = exchange(port, request)
-            if said.startswith(b"HTTP/1.1 200"):
+            answer = exchange(port, request)
+            if answer.startswith(b"HTTP/1.1 200"):
                 return
         time.sleep(0.002)
     end = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise BenchError(f"{process.args!r} does not answer; last answer {said[:500]!r}; its log ends:\n{end}")
+    how = "ended" if process.poll() is not None else f"did not answer within {within_s:g} s"
+    raise BenchError(f"{log.stem} {how}; its last answer: {answer[:200]!r}\nIts log ends:\n{end}")
+
+
+def wait_quiet(pid: int) -> None:
+    """Nothing once a process tree rests: what a run left behind shall not count in the next; after 30 s, anyway."""
+    until = time.monotonic() + QUIET_S_MAX
+    before_s = cpu_s(pid)
+    while time.monotonic() < until:
+        time.sleep(QUIET_STEP_S)
+        now_s = cpu_s(pid)
+        if now_s - before_s < QUIET_STEP_S * QUIET_SHARE:
+            return
+        before_s = now_s
 
 
 def tree(pid: int) -> list[int]:

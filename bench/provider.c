@@ -1,9 +1,10 @@
-// A fake provider: OpenAI chat as JSON and as a stream, in one epoll thread, so that it is never the limit.
+// A fake provider: answers as JSON and as streams, in one epoll thread, so that it is never the limit.
 //
 //   provider PORT MODEL KEY
 //
-// A request says what it wants in its "user" field, which gateways pass on:
-//   "user":"bench:delay=22,interval=20,chunks=200"
+// It speaks OpenAI chat, and Anthropic messages to a POST whose path ends in /messages.
+// A request says what it wants somewhere in its body, best in a message, which no gateway leaves out:
+//   bench:delay=22,interval=20,chunks=200
 // delay: milliseconds before the answer; interval: milliseconds between chunks, 0 for one burst.
 // Each chunk carries "@" and 19 digits: the monotonic clock (ns) when it was written.
 // 400 unless the body names MODEL and the head carries KEY: a gateway that skips that work has no figures.
@@ -27,8 +28,10 @@
 
 #define STAMP_DIGITS 19
 #define CHUNKS_MAX 10000
-#define CHUNK_BYTES_MAX 700
+#define CHUNK_BYTES_MAX 1400
 #define EVENTS_MAX 512
+
+enum wire { OPENAI, ANTHROPIC, WIRES };
 
 typedef struct conn {
     int fd;
@@ -36,6 +39,7 @@ typedef struct conn {
     size_t in_len, in_cap;
     char *out;
     size_t out_len, out_off, out_cap;
+    enum wire wire;
     int chunks, seq, interval_ms; // a stream in progress has seq < chunks
     int is_json_due, is_queued, is_dead;
     int64_t due_ns;
@@ -43,8 +47,8 @@ typedef struct conn {
 
 static struct { long requests, refused, wrong, gone, open; int64_t gone_ns; } stats;
 static const char *model, *key;
-static char json_answer[4096];
-static size_t json_len;
+static char json_answers[WIRES][4096];
+static size_t json_lens[WIRES];
 static int epoll_fd, timer_fd;
 
 static int64_t now_ns(void) {
@@ -106,18 +110,40 @@ static const char STREAM_HEAD[] =
     "data: {\"id\":\"chatcmpl-0123456789ab\",\"object\":\"chat.completion.chunk\",\"created\":1760000000," \
     "\"model\":\"%s\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\",\"choices\":"
 
-static void put_chunk(conn *c, int64_t stamp_ns) {
-    char event[CHUNK_BYTES_MAX], size[16];
-    int len;
+static int openai_chunk(char *event, const conn *c, int64_t stamp_ns) {
     if (c->seq == c->chunks - 1)
-        len = snprintf(event, sizeof event, EVENT_FRONT
+        return snprintf(event, CHUNK_BYTES_MAX, EVENT_FRONT
             "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":null}\n\ndata: [DONE]\n\n",
             model);
-    else
-        len = snprintf(event, sizeof event, EVENT_FRONT
-            "[{\"index\":0,\"delta\":{%s\"content\":\"@%0*lld word%d \"},\"logprobs\":null,\"finish_reason\":null}],"
-            "\"usage\":null}\n\n", model, c->seq ? "" : "\"role\":\"assistant\",", STAMP_DIGITS, (long long)stamp_ns,
-            c->seq);
+    return snprintf(event, CHUNK_BYTES_MAX, EVENT_FRONT
+        "[{\"index\":0,\"delta\":{%s\"content\":\"@%0*lld word%d \"},\"logprobs\":null,\"finish_reason\":null}],"
+        "\"usage\":null}\n\n", model, c->seq ? "" : "\"role\":\"assistant\",", STAMP_DIGITS, (long long)stamp_ns,
+        c->seq);
+}
+
+#define EVENT(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+
+static int anthropic_chunk(char *event, const conn *c, int64_t stamp_ns) {
+    int len = 0;
+    if (c->seq == c->chunks - 1)
+        return snprintf(event, CHUNK_BYTES_MAX, EVENT("content_block_stop", ",\"index\":0")
+            EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":"
+                "{\"input_tokens\":310,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":%d}")
+            EVENT("message_stop", ""), c->chunks - 1);
+    if (!c->seq)
+        len = snprintf(event, CHUNK_BYTES_MAX,
+            EVENT("message_start", ",\"message\":{\"id\":\"msg_0123456789ab\",\"type\":\"message\",\"role\":\"assistant\","
+                "\"model\":\"%s\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":310,"
+                "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":1}}")
+            EVENT("content_block_start", ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}"), model);
+    return len + snprintf(event + len, CHUNK_BYTES_MAX - len,
+        EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"@%0*lld word%d \"}"),
+        STAMP_DIGITS, (long long)stamp_ns, c->seq);
+}
+
+static void put_chunk(conn *c, int64_t stamp_ns) {
+    char event[CHUNK_BYTES_MAX], size[16];
+    int len = (c->wire == ANTHROPIC ? anthropic_chunk : openai_chunk)(event, c, stamp_ns);
     put(c, size, snprintf(size, sizeof size, "%x\r\n", len));
     put(c, event, len);
     put(c, "\r\n", 2);
@@ -129,20 +155,19 @@ static void put_chunk(conn *c, int64_t stamp_ns) {
 
 // A burst is written once and kept; only the stamps are new each time.
 static void put_burst(conn *c) {
-    static char *kept;
-    static size_t kept_len;
-    static int kept_chunks;
+    static struct { char *bytes; size_t len; int chunks; } all_kept[WIRES], *kept;
     size_t from = c->out_len;
     char stamp[STAMP_DIGITS + 1];
     snprintf(stamp, sizeof stamp, "%0*lld", STAMP_DIGITS, (long long)now_ns());
-    if (kept_chunks != c->chunks) {
+    kept = &all_kept[c->wire];
+    if (kept->chunks != c->chunks) {
         while (c->seq < c->chunks) put_chunk(c, 0);
-        kept_len = c->out_len - from;
-        kept = realloc(kept, kept_len);
-        memcpy(kept, c->out + from, kept_len);
-        kept_chunks = c->chunks;
+        kept->len = c->out_len - from;
+        kept->bytes = realloc(kept->bytes, kept->len);
+        memcpy(kept->bytes, c->out + from, kept->len);
+        kept->chunks = c->chunks;
     } else {
-        put(c, kept, kept_len);
+        put(c, kept->bytes, kept->len);
         c->seq = c->chunks;
         stats.open--;
     }
@@ -193,6 +218,8 @@ static void answer(conn *c, const char *head, const char *body) {
     int status, delay = 0, interval = 0, chunks = 1;
     if (!strncmp(head, "GET /stats", 10)) return answer_stats(c);
     stats.requests++;
+    const char *messages = strstr(head, "/messages"), *line_end = strstr(head, "\r\n");
+    c->wire = messages && messages < line_end ? ANTHROPIC : OPENAI;
     if (sscanf(head, "POST /refuse/%d/%63[a-z0-9_]/", &status, code) >= 1) {
         stats.refused++;
         return answer_error(c, status, code);
@@ -205,7 +232,7 @@ static void answer(conn *c, const char *head, const char *body) {
     const char *wish = strstr(body, "bench:delay=");
     if (wish) sscanf(wish, "bench:delay=%d,interval=%d,chunks=%d", &delay, &interval, &chunks);
     if (has_field(body, "stream", "true")) return begin_stream(c, chunks, interval);
-    if (!delay) return put(c, json_answer, json_len);
+    if (!delay) return put(c, json_answers[c->wire], json_lens[c->wire]);
     c->is_json_due = 1;
     c->due_ns = now_ns() + delay * 1000000LL;
     if (!c->is_queued) queue(c);
@@ -284,7 +311,7 @@ static void take_due(void) {
         }
         if (c->is_json_due) {
             c->is_json_due = 0;
-            put(c, json_answer, json_len);
+            put(c, json_answers[c->wire], json_lens[c->wire]);
         } else if (c->seq < c->chunks) {
             put_chunk(c, now_ns());
             c->due_ns += c->interval_ms * 1000000LL;
@@ -318,20 +345,28 @@ static void take_event(conn *c, uint32_t events) {
     if (failed) drop(c);
 }
 
+static void keep_json(enum wire wire, const char *body, int len) {
+    json_lens[wire] = snprintf(json_answers[wire], sizeof json_answers[wire],
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_0123456789abcdef\r\n"
+        "openai-processing-ms: 5\r\ncontent-length: %d\r\n\r\n%s", len, body);
+}
+
 static void make_json(void) {
     char text[800], body[3000];
     size_t at = 0;
     for (int i = 0; at < 560; i++) at += snprintf(text + at, sizeof text - at, "The %dth sentence of an answer. ", i);
-    int len = snprintf(body, sizeof body,
+    keep_json(OPENAI, body, snprintf(body, sizeof body,
         "{\"id\":\"chatcmpl-0123456789ab\",\"object\":\"chat.completion\",\"created\":1760000000,\"model\":\"%s\",\"choices\":"
         "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\",\"refusal\":null,\"annotations\":[]},"
         "\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":310,\"completion_tokens\":140,"
         "\"total_tokens\":450,\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"
         "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},\"service_tier\":\"default\","
-        "\"system_fingerprint\":\"fp_0123456789\"}", model, text);
-    json_len = snprintf(json_answer, sizeof json_answer,
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_0123456789abcdef\r\n"
-        "openai-processing-ms: 5\r\ncontent-length: %d\r\n\r\n%s", len, body);
+        "\"system_fingerprint\":\"fp_0123456789\"}", model, text));
+    keep_json(ANTHROPIC, body, snprintf(body, sizeof body,
+        "{\"id\":\"msg_0123456789ab\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"%s\",\"content\":"
+        "[{\"type\":\"text\",\"text\":\"%s\"}],\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":"
+        "{\"input_tokens\":310,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":140}}",
+        model, text));
 }
 
 static int listen_on(int port) {

@@ -5,18 +5,33 @@ Lives here: the tables, in Markdown, which reads well in a terminal too. Must no
 Called by round.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
-from figures import added, best, ratio
+from figures import Run, added, best, ratio
+from measures import CASES
 from targets import Measured, verdicts
 
 SAID = {None: "-", True: "yes", False: "**no**"}
+STREAMS = {case.name for case in CASES if case.stream}
+PLACE = re.compile(r"\w+://\S+|(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*")
+REASON_CHARS_MAX = 200
+INTRODUCTION = """
+everup beside the provider alone (`direct`), nginx and, where they take part, other gateways. All of them are up in the
+same round, each on one core, and take turns inside every repetition. What counts is the ratio, or the difference,
+inside a repetition. How each figure comes about stands in `bench/README.md`. The bench writes this page; see for
+yourself:
+""".strip()
+UNEXPLAINED = "Nobody has written down why yet (`bench/reasons.toml`)."
 
 
 def number(value: float) -> str:
-    """Return a figure with three significant digits; "-" for one that was not taken."""
+    """Return a figure with three significant digits; "-" for one that was not taken, "never" for what did not come."""
     if value != value:  # noqa: PLR0124 - nan
         return "-"
+    if value == inf:
+        return "never"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
@@ -46,29 +61,37 @@ STREAM_HEAD = (
 
 
 def case_rows(measured: Measured, *, streams: bool) -> list[list[str]]:
-    """Return the rows of the JSON cases or of the stream cases."""
+    """Return the rows of the JSON cases or of the stream cases; one for each that failed, too."""
+    names = ("chunks_per_s", "chunk_cpu_us") if streams else ("per_s", "cpu_us")
+    middle = ("p50_ms", "chunk_p50_ms", "chunk_p99_ms") if streams else ("p50_ms", "p99_ms")
+    failed = {(row["at"], row["contender"]) for row in measured["failures"]}
     rows = []
     for case, contenders in measured["cases"].items():
-        is_stream = "chunk_cpu_us" in next(iter(contenders.values()))[0]
-        if is_stream != streams:
+        if (case in STREAMS) != streams:
             continue
-        names = ("chunks_per_s", "chunk_cpu_us") if streams else ("per_s", "cpu_us")
-        middle = ("p50_ms", "chunk_p50_ms", "chunk_p99_ms") if streams else ("p50_ms", "p99_ms")
         for name, runs in contenders.items():
-            cells = [number(best(runs, figure)) for figure in names]
-            cells.append(
-                number(ratio(measured["cases"], case, names[1], name, "nginx")) if "nginx" in contenders else "-"
-            )
-            cells += [number(best(runs, figure)) for figure in middle]
-            for figure in middle[-2:]:
-                cells.append(number(added(measured["cases"], case, figure, name)) if "direct" in contenders else "-")
-            cells.append(number(sum(run["errors"] for run in runs)))
-            rows.append([case, name, *cells])
+            if runs:
+                rows.append([case, name, *case_cells(measured, case, name, names, middle)])
+            elif (case, name) in failed:
+                rows.append([case, name, "failed", *["-"] * (len(STREAM_HEAD if streams else JSON_HEAD) - 3)])
     return rows
+
+
+def case_cells(measured: Measured, case: str, name: str, names: tuple[str, str], middle: tuple[str, ...]) -> list[str]:
+    """Return the figures of one contender in one case."""
+    cases, contenders = measured["cases"], measured["cases"][case]
+    runs: list[Run] = contenders[name]
+    cells = [number(best(runs, figure)) for figure in names]
+    cells.append(number(ratio(cases, case, names[1], name, "nginx")) if contenders.get("nginx") else "-")
+    cells += [number(best(runs, figure)) for figure in middle]
+    for figure in middle[-2:]:
+        cells.append(number(added(cases, case, figure, name)) if contenders.get("direct") else "-")
+    return [*cells, number(sum(run["errors"] for run in runs))]
 
 
 ONCE = (
     ("memory", "idle_mb", "RSS idle, MB"),
+    ("memory", "open", "streams that open when 1,000 are asked for"),
     ("memory", "stream_kb", "RSS per open stream (1,000 open), KB"),
     ("crowd", "streams", "streams asked for at 1,000/s"),
     ("crowd", "errors", "errors and streams lost among them"),
@@ -86,9 +109,11 @@ ONCE = (
 def once_rows(measured: Measured) -> tuple[list[str], list[list[str]]]:
     """Return the head and the rows of the figures taken once."""
     names = list(dict.fromkeys(name for group, *_ in ONCE for name in measured.get(group, {})))
+    if not names:
+        return [], []
     rows = []
     for group, figure, words in ONCE:
-        if group in measured:
+        if measured.get(group):
             rows.append([words, *(number(measured[group].get(name, {}).get(figure, float("nan"))) for name in names)])
     return ["figure", *names], rows
 
@@ -106,16 +131,37 @@ def verdict_rows(measured: Measured) -> list[list[str]]:
     return rows
 
 
-def document(measured: Measured) -> str:
+def why(measured: Measured, reasons: Mapping[str, str]) -> list[str]:
+    """Return a line for each missed target or goal: the reason, or that nobody has written it down."""
+    lines = []
+    for verdict in verdicts(measured):
+        if False in {verdict["is_target_met"], verdict["is_goal_met"]}:
+            what = "target" if verdict["is_target_met"] is False else "goal"
+            if reason := reasons.get(verdict["measure"], UNEXPLAINED if what == "target" else ""):
+                lines.append(f"- **{verdict['measure']}** ({what} missed): {reason}")
+    return lines
+
+
+def short(reason: str) -> str:
+    """Return the first line of a reason as a table can hold it: no address, no path of this machine."""
+    line = PLACE.sub("(...)", reason.strip().partition("\n")[0]).replace("|", "/")
+    return line if len(line) <= REASON_CHARS_MAX else line[: REASON_CHARS_MAX - 1] + "…"
+
+
+def document(measured: Measured, reasons: Mapping[str, str]) -> str:
     """Return the whole round as Markdown."""
-    where = (measured["date"], f"everup {measured['version']}", measured["machine"], f"Python {measured['python']}")
+    repetitions = f"{measured['rounds']} interleaved repetitions of {measured['seconds']:g} s"
     parts = [
         "# Performance",
-        "Written by `python bench/round.py --write docs/performance.md`; the method stands in `bench/README.md`.",
-        f"{' · '.join(where)} · {measured['rounds']} interleaved repetitions of {measured['seconds']:g} s.",
+        INTRODUCTION,
+        f"```\n{measured['command']}\n```",
+        f"{measured['date']} · {measured['machine']} · {repetitions}.",
+        " · ".join(f"{name} {version}" for name, version in measured["versions"].items()),
     ]
     if rows := verdict_rows(measured):
         parts += ["## Targets", table(("measure", "value", "target", "met", "goal", "met"), rows)]
+    if lines := why(measured, reasons):
+        parts += ["### Why some are missed", "\n".join(lines)]
     if rows := case_rows(measured, streams=False):
         parts += ["## Answers as JSON", table(JSON_HEAD, rows)]
     if rows := case_rows(measured, streams=True):
@@ -123,4 +169,7 @@ def document(measured: Measured) -> str:
     head, rows = once_rows(measured)
     if rows:
         parts += ["## Memory, start, leaving", table(head, rows)]
+    if failures := measured["failures"]:
+        rows = [[row["contender"], row["at"], short(row["reason"])] for row in failures]
+        parts += ["## What failed", table(("contender", "at", "reason"), rows)]
     return "\n\n".join(parts) + "\n"

@@ -30,8 +30,8 @@ CASES = {
 
 def measured(**more: object) -> targets.Measured:
     """Return a round as it is written, with invented figures."""
-    about = {"date": "2026-01-02", "version": "1", "machine": "m", "python": "3.11", "rounds": 2, "seconds": 3.0}
-    return {**about, "cases": CASES, **more}
+    about = {"date": "2026-01-02", "command": "again", "machine": "m", "versions": {"everup": "1", "node": "20"}}
+    return {**about, "rounds": 2, "seconds": 3.0, "failures": [], "cases": CASES, **more}
 
 
 def test_samples_are_read_and_sorted() -> None:
@@ -115,10 +115,12 @@ def test_verdicts_leave_out_what_was_not_measured() -> None:
 
 def test_the_document_shows_every_table() -> None:
     """The Markdown holds the verdicts, the cases and the figures taken once."""
-    text = report.document(measured(memory={"everup": {"idle_mb": 44.4, "stream_kb": 20.0}}))
+    text = report.document(measured(memory={"everup": {"idle_mb": 44.4, "stream_kb": 20.0}}), {})
     assert "| RSS idle " in text
     assert "| 44.4 " in text
-    assert text.count("## ") == 3
+    assert "```\nagain\n```" in text
+    assert "everup 1 · node 20" in text
+    assert text.count("\n## ") == 3
     assert all(
         len({line.count("|") for line in block.split("\n")}) == 1
         for block in text.strip().split("\n\n")
@@ -127,7 +129,8 @@ def test_the_document_shows_every_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0.000181, "0.000181"), (12.345, "12.3"), (61239.4, "61,239"), (math.nan, "-"), (0, "0")]
+    ("value", "expected"),
+    [(0.000181, "0.000181"), (12.345, "12.3"), (61239.4, "61,239"), (math.nan, "-"), (0, "0"), (math.inf, "never")],
 )
 def test_numbers_are_short(value: float, expected: str) -> None:
     """A figure has three significant digits, or all digits of a whole number."""
@@ -150,25 +153,30 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_configuration_of_everup_is_one_file() -> None:
-    """What everup is started with is TOML with one route to the fake provider."""
+    """What everup is started with is TOML with one route to the fake provider for each of its wires."""
     document = tomllib.loads(contenders.everup_config(1, 2))
-    assert {"default": {"try": ["bench/bench-model"]}} == document["routes"]
-    assert document["providers"]["bench"]["base_url"] == "http://127.0.0.1:2/v1"
+    ways = {"default": {"try": ["bench/bench-model"]}, "translated": {"try": ["translated/bench-model"]}}
+    assert ways == document["routes"]
+    assert {"http://127.0.0.1:2/v1"} == {provider["base_url"] for provider in document["providers"].values()}
+    assert ["openai_chat", "anthropic"] == [provider["wire"] for provider in document["providers"].values()]
 
 
 def server() -> contenders.Server:
     """Return a server that need not run."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    return contenders.Server(name="x", port=1, process=process, model="default", key="k")
+    ways = {contenders.SAME: contenders.Way(model="default", headers="x-way: 1\r\n")}
+    return contenders.Server(name="x", port=1, process=process, ways=ways, key="k")
 
 
 def test_a_request_is_whole() -> None:
-    """The bytes of a request hold the length of their body, the model and the wish to the provider."""
+    """The bytes of a request hold the length of their body, the model, its way and the wish to the provider."""
     head, body = server().request(stream=True, delay_ms=1, interval_ms=2, chunks=3).split(b"\r\n\r\n")
     sent = json.loads(body)
     assert f"content-length: {len(body)}" in head.decode()
-    assert ("default", True, "bench:delay=1,interval=2,chunks=3") == (sent["model"], sent["stream"], sent["user"])
+    assert ("default", True) == (sent["model"], sent["stream"])
+    assert "bench:delay=1,interval=2,chunks=3" in sent["messages"][0]["content"]
+    assert b"\r\nx-way: 1\r\n" in head
 
 
 def test_slow_clients_are_of_three_kinds() -> None:
@@ -198,15 +206,16 @@ def run_bench(script: str, *words: str, cache: Path) -> subprocess.CompletedProc
 
 @pytest.mark.long
 def test_a_tiny_round_runs(tmp_path: Path) -> None:
-    """A round of a few short runs gives every contender figures without an error."""
+    """A round of a few short runs gives every contender figures without an error, and everup those of both wires."""
     need("gcc", "nginx")
     words = ["--seconds", "0.3", "--rounds", "1", "--json", str(tmp_path / "round.json")]
-    only = [word for name in ("json c1", "paced c32", "gone") for word in ("--only", name)]
-    ended = run_bench("round.py", *words, *only, cache=tmp_path)
+    only = [word for name in ("json c1", "paced c32", "paced c32 translated", "gone") for word in ("--only", name)]
+    ended = run_bench("round.py", "--without", "peers", *words, *only, cache=tmp_path)
     assert ended.returncode == 0, ended.stderr
     written = json.loads((tmp_path / "round.json").read_text(encoding="utf-8"))
     runs = [run for case in written["cases"].values() for contender in case.values() for run in contender]
-    assert len(runs) == 2 * len(contenders.CONTENDERS)
+    assert len(runs) == 2 * len(contenders.CONTENDERS) + 1
+    assert written["failures"] == []
     assert all(run["errors"] == 0 and run.get("chunk_cpu_us", run["cpu_us"]) > 0 for run in runs)
 
 
