@@ -123,5 +123,5 @@ def test_the_example_of_the_first_ten_minutes(everup: Everup, tmp_path: Path, ro
     """The config file that docs/start.md shows is good as it stands."""
     page = (root / "docs" / "start.md").read_text(encoding="utf-8")
     (tmp_path / "everup.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
-    done = everup("config", "check", "everup.toml", OPENAI_API_KEY="k")
+    done = everup("config", "check", "everup.toml", ANTHROPIC_API_KEY="k")
     assert (0, "everup.toml: good (2 providers, 1 route)\n", "") == done

@@ -8,7 +8,7 @@ from everup.shapes.route import ModelRef, Profile, Provider, Route
 from everup.shapes.snapshot import Snapshot
 
 OPENAI = FoundProvider(name="openai", key_env="OPENAI_API_KEY", model="gpt-x", note="key accepted, 40 models")
-OLLAMA = FoundProvider(name="ollama", base_url="http://127.0.0.1:11434/v1", is_local=True, model="qwen3")
+OLLAMA = FoundProvider(name="ollama", base_url="http://127.0.0.1:11434", is_local=True, model="qwen3")
 CHAIN = (ModelRef("openai", "gpt-x"), ModelRef("ollama", "qwen3"))
 SNAPSHOT = Snapshot(
     source="found on this machine",
@@ -29,7 +29,7 @@ def test_what_was_found() -> None:
     """Providers with their models, the route, the address, where the key is, and the line to paste."""
     text = render_found(Found(providers=(OPENAI, OLLAMA)), SNAPSHOT, URL, KEY, platform="linux")
     assert "  openai    gpt-x  OPENAI_API_KEY: key accepted, 40 models\n" in text
-    assert "  ollama    qwen3  on this machine, http://127.0.0.1:11434/v1\n" in text
+    assert "  ollama    qwen3  on this machine, http://127.0.0.1:11434\n" in text
     assert "  default  openai/gpt-x, then ollama/qwen3\n" in text
     assert "  address  http://127.0.0.1:4400/v1\n  key      /x/key\n" in text
     assert '\n  eval "$(everup env)"\n' in text

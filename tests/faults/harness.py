@@ -1,8 +1,8 @@
 """
 Sends every row to a whole everup, all at once, and keeps what came of it.
 
-What must not live here: rows (see `rows`) and judgements (see `test_rows`). One everup process serves all cases:
-each case has its own providers and route, so that no cooldown of one touches another.
+What must not live here: rows (see `rows`) and judgements (see `clauses`). One everup process serves all cases of a
+table: each case has its own providers and route, so that no cooldown of one touches another.
 """
 
 from __future__ import annotations
@@ -20,49 +20,71 @@ from msgspec import Struct
 
 from everup.testing.client import Answer
 from everup.testing.gateway import Gateway, config_text
-from everup.testing.provider import Request, ScriptedProvider, refusing_port
-from everup.testing.scripts import Script, reply
-from tests.faults.rows import ROWS
+from everup.testing.provider import ScriptedProvider, refusing_port
+from everup.testing.request import Request
+from tests.faults.abroad import EVERY_ROW, rows_of
+from tests.faults.dialects import DIALECTS
 from tests.faults.shape import LEAK, Expect, Row
 
 FORMS = ("whole", "streamed")
 MODES = ("pair", "alone")
 """With a good second provider, and with none."""
+BEHIND = {"openai": "openai", "anthropic": "ollama", "ollama": "anthropic"}
+"""Whose wire the provider behind a broken one speaks: the chain of the founding bug, in both orders."""
+TRIO = ("5.4", "5.8", "5.20.insufficient_quota", "5.24", "5.26", "5.30", "5.32", "5.34", "5.39d", "5.51")
+"""Rows that also break the second provider, in its own wire, so that a third of another wire must answer."""
 AT_ONCE = 24
 MODEL = "m"
 LIMITS = {"connect_s": 1.5, "upstream_body_bytes_max": 4_194_304, "held_bytes_max": 1_048_576}
 
 
 class Case(Struct, frozen=True):
-    """One row in one form and mode."""
+    """One row in one form and mode, told by a provider of one wire."""
 
     row: Row
     form: str
     mode: str
+    dialect: str = "openai"
 
     @property
     def name(self) -> str:
         """Return a name that can stand in a config file and a path."""
-        return f"{self.row.id}-{self.form}-{self.mode}".replace(".", "-").lower()
+        wire = "" if self.dialect == "openai" else f"-{self.dialect}"
+        return f"{self.row.id}-{self.form}-{self.mode}{wire}".replace(".", "-").lower()
 
     @property
     def expect(self) -> Expect:
-        """Return what must follow."""
-        return self.row.expect(self.form, self.mode)
+        """Return what must follow; with three, what follows from two."""
+        return self.row.expect(self.form, "alone" if self.mode == "alone" else "pair")
+
+    @property
+    def chain(self) -> dict[str, str]:
+        """Return the wire of each provider, by the letter its name begins with, in order."""
+        behind = BEHIND[self.dialect]
+        seconds = {"pair": {"s": behind}, "trio": {"s": behind, "t": "openai"}}
+        return {"f": self.dialect, **seconds.get(self.mode, {})}
+
+    @property
+    def broken(self) -> str:
+        """Return the letters of the providers that have the fault."""
+        return {"calm": "", "trio": "fs"}.get(self.mode, "f")
+
+    def provider(self, letter: str) -> str:
+        """Return a provider's name."""
+        return f"{letter}-{self.name}"
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """What came of one case: the client's answer, what each provider was asked, or the client's own error."""
 
     answer: Answer | None
-    first: list[Request]
-    second: list[Request]
+    asked: dict[str, list[Request]]
     complaints: list[str]
     error: str = ""
 
 
 class Played(Struct, frozen=True):
-    """Everything one run of the table left: the outcomes by case, the process's words, its exit code."""
+    """Everything one run of a table left: the outcomes by case, the process's words, its exit code."""
 
     outcomes: dict[str, Outcome]
     err: str
@@ -70,14 +92,24 @@ class Played(Struct, frozen=True):
     exit_code: int
 
 
-def calm(row: Row, form: str) -> Case:
+def calm(row: Row, form: str, dialect: str) -> Case:
     """Return the case without a fault that a row's bodies are compared with: same fields, good provider."""
-    return Case(next(each for each in ROWS if each.fields == row.fields), form, "calm")
+    return Case(next(each for each in EVERY_ROW if each.fields == row.fields), form, "calm", dialect)
 
 
-JUDGED = tuple(Case(row, form, mode) for row in ROWS for form in FORMS for mode in MODES)
-CALM = {each.name: each for each in (calm(case.row, case.form) for case in JUDGED)}
-CASES = (*CALM.values(), *JUDGED)
+def judged(dialect: str) -> tuple[Case, ...]:
+    """Return every case of one wire's table."""
+    rows = rows_of(dialect)
+    cases = [Case(row, form, mode, dialect) for row in rows for form in FORMS for mode in MODES]
+    if BEHIND[dialect] != dialect:
+        cases += [Case(row, form, "trio", dialect) for row in rows for form in FORMS if row.id in TRIO]
+    return tuple(cases)
+
+
+def with_calm(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """Return the cases and the calm ones that their bodies are compared with."""
+    compared = [calm(case.row, case.form, wire) for case in cases for wire in case.chain.values()]
+    return (*{each.name: each for each in compared}.values(), *cases)
 
 
 @contextmanager
@@ -105,58 +137,77 @@ def certificate(kind: str, folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def first_of(case: Case, stack: AsyncExitStack, folder: Path) -> tuple[ScriptedProvider, dict[str, object]]:
-    """Return the first provider of a case, listening, and its table."""
-    row = case.row
-    scripts: tuple[Script, ...] = row.first if isinstance(row.first, tuple) else (row.first,)
-    table: dict[str, object] = {"profiles": [{"id": "default", "key": LEAK}], **row.provider}
-    address = "" if case.mode == "calm" else row.address
-    if case.mode == "calm" or not scripts:
-        scripts = (reply("first"),)
+async def own_provider(
+    case: Case, letter: str, stack: AsyncExitStack, folder: Path
+) -> tuple[ScriptedProvider, dict[str, object]]:
+    """Return a provider that only this case has, listening, and its table."""
+    row, dialect = case.row, DIALECTS[case.chain[letter]]
+    is_broken = letter in case.broken
+    profiles = [{"id": "default", "key": LEAK}]
+    table: dict[str, object] = {"wire": dialect.wire, "local": False, "profiles": profiles, **row.provider}
+    address = row.address if is_broken else ""
+    scripts = (row.scripts(dialect) if is_broken else ()) or (dialect.first,)
     tls = certificate(address, folder) if address in {"tls-unknown", "tls-expired", "tls-other"} else None
     if address in {"tls-expired", "tls-other"}:
         table["ca_file"] = str(folder / f"{address}.pem")
-    first = ScriptedProvider({"*": scripts}, tls=tls, models=(MODEL,))
+    provider = ScriptedProvider({"*": scripts}, tls=tls, models=(MODEL,), is_ollama=dialect.wire == "ollama")
     if address in {"closed", "nowhere", "deaf"}:
-        port = stack.enter_context(deaf_port() if address == "deaf" else refusing_port())
+        provider.port = stack.enter_context(deaf_port() if address == "deaf" else refusing_port())
         host = "nowhere.invalid" if address == "nowhere" else "127.0.0.1"
-        return first, {**table, "base_url": f"http://{host}:{port}/v1"}
-    await stack.enter_async_context(first)
-    url = first.base_url.replace("http:", "https:") if address == "tls-plain" else first.base_url
-    return first, {**table, "base_url": url}
+        return provider, {**table, "base_url": provider.base_url.replace("127.0.0.1", host)}
+    await stack.enter_async_context(provider)
+    url = provider.base_url.replace("http:", "https:") if address == "tls-plain" else provider.base_url
+    return provider, {**table, "base_url": url}
 
 
 class Stage(Struct):
-    """The providers of all cases and the everup between."""
+    """The providers of all cases and the everup between: `own` by name, `good` by wire, told apart by the path."""
 
     gateway: Gateway
-    firsts: dict[str, ScriptedProvider]
-    good: ScriptedProvider
+    own: dict[str, ScriptedProvider]
+    good: dict[str, ScriptedProvider]
+
+    def asked(self, case: Case, letter: str) -> list[Request]:
+        """Return what one provider of a case was asked."""
+        if own := self.own.get(case.provider(letter)):
+            return own.requests
+        return [request for request in self.good[case.chain[letter]].requests if request.prefix == case.name]
+
+
+def shared(good: ScriptedProvider, case: Case, wire: str) -> dict[str, object]:
+    """Return the table of a good provider that stands behind many cases."""
+    origin = good.base_url.removesuffix("/v1")
+    url = f"{origin}/{case.name}{good.base_url.removeprefix(origin)}"
+    return {"wire": wire, "local": False, "base_url": url}
 
 
 @asynccontextmanager
 async def open_stage(cases: tuple[Case, ...], folder: Path) -> AsyncIterator[Stage]:
     """Everything a run needs, running."""
     async with AsyncExitStack() as stack:
-        good = await stack.enter_async_context(ScriptedProvider(reply("second"), models=(MODEL,)))
-        firsts: dict[str, ScriptedProvider] = {}
+        good: dict[str, ScriptedProvider] = {}
+        for name, dialect in DIALECTS.items():
+            answering = ScriptedProvider(dialect.reply("second"), models=(MODEL,), is_ollama=dialect.wire == "ollama")
+            good[name] = await stack.enter_async_context(answering)
+        own: dict[str, ScriptedProvider] = {}
         providers: dict[str, dict[str, object]] = {}
         routes: dict[str, dict[str, object]] = {}
         models: dict[str, dict[str, object]] = {}
         for case in cases:
-            firsts[case.name], providers[f"f-{case.name}"] = await first_of(case, stack, folder)
-            chain = [f"f-{case.name}/{MODEL}"]
-            if case.mode == "pair":
-                root = good.base_url.removesuffix("/v1")
-                providers[f"s-{case.name}"] = {"base_url": f"{root}/{case.name}/v1"}
-                chain.append(f"s-{case.name}/{MODEL}")
+            for letter, wire in case.chain.items():
+                name = case.provider(letter)
+                if letter == "f" or letter in case.broken:
+                    own[name], providers[name] = await own_provider(case, letter, stack, folder)
+                else:
+                    providers[name] = shared(good[wire], case, DIALECTS[wire].wire)
+            chain = [f"{case.provider(letter)}/{MODEL}" for letter in case.chain]
             routes[case.name] = {"try": chain, **case.row.clocks}
             if case.row.model:
                 models[f"f-{case.name}/{MODEL}"] = dict(case.row.model)
         text = config_text(providers=providers, routes=routes, models=models, limits=LIMITS)
         gateway = Gateway(folder, text)
         await stack.enter_async_context(gateway)
-        yield Stage(gateway, firsts, good)
+        yield Stage(gateway, own, good)
 
 
 async def play_case(stage: Stage, case: Case) -> Outcome:
@@ -168,14 +219,14 @@ async def play_case(stage: Stage, case: Case) -> Outcome:
         )
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as failure:
         error = repr(failure)
-    first = stage.firsts[case.name]
-    second = [request for request in stage.good.requests if request.prefix == case.name]
-    complaints = [] if case.row.address == "tls-plain" else first.complaints
-    return Outcome(answer=answer, first=first.requests, second=second, complaints=complaints, error=error)
+    asked = {letter: stage.asked(case, letter) for letter in case.chain}
+    own = [stage.own[name] for letter in case.chain if (name := case.provider(letter)) in stage.own]
+    complaints = [] if case.row.address == "tls-plain" else [each for one in own for each in one.complaints]
+    return Outcome(answer=answer, asked=asked, complaints=complaints, error=error)
 
 
 async def play(cases: tuple[Case, ...], folder: Path) -> Played:
-    """Return the outcomes of all cases, `AT_ONCE` at a time."""
+    """Return the outcomes of all cases and the calm ones beside them, `AT_ONCE` at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
     outcomes: dict[str, Outcome] = {}
 
@@ -183,9 +234,10 @@ async def play(cases: tuple[Case, ...], folder: Path) -> Played:
         async with gate:
             outcomes[case.name] = await play_case(stage, case)
 
-    async with open_stage(cases, folder) as stage:
+    every = with_calm(cases)
+    async with open_stage(every, folder) as stage:
         async with asyncio.TaskGroup() as tasks:
-            for case in cases:
+            for case in every:
                 tasks.create_task(one(stage, case))
         status = await stage.gateway.get("/status")
         gateway = stage.gateway

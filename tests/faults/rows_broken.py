@@ -5,29 +5,28 @@ from __future__ import annotations
 import json
 
 from everup.testing import scripts as s
+from tests.faults.dialects import Complaint, Telling, once, refused, whole
 from tests.faults.rows_refused import HTML
 from tests.faults.shape import SAYS, Row, failed, moved, served
 
-FIRST = s.reply("first")
 
-
-def whole(data: bytes, content_type: str = "application/json") -> tuple[s.Step, ...]:
-    """Return the steps of a whole 200."""
-    return (s.Send(s.sized(200, data, content_type)),)
+def counted(usage: object) -> Telling:
+    """Return a good answer that counts so."""
+    return lambda d: d.counted(usage)
 
 
 TROUBLE: tuple[Row, ...] = (
     Row(
         id="5.23",
         about="500 twice",
-        first=s.error(500, "server_error", None, SAYS),
+        first=refused(500, "server_error", None, SAYS),
         pair=moved("server_error 500", "server_error 500"),
         alone=failed(503, "server_error 500", "server_error 500"),
     ),
     Row(
         id="5.23b",
         about="500 once",
-        first=(s.error(500, "server_error", None, SAYS), FIRST),
+        first=once(refused(500, "server_error", None, SAYS)),
         pair=served("server_error 500"),
         alone=served("server_error 500"),
     ),
@@ -49,14 +48,14 @@ TROUBLE: tuple[Row, ...] = (
     Row(
         id="5.25",
         about="503 with a Retry-After",
-        first=s.error(503, "service_unavailable", None, SAYS, retry_after="30"),
+        first=refused(503, "service_unavailable", None, SAYS, retry_after="30"),
         pair=moved("unavailable 503"),
         alone=failed(503, "unavailable 503"),
     ),
     Row(
         id="5.25b",
         about="a local model that is still loading",
-        first=(s.error(503, "unavailable_error", 503, "Loading model"), FIRST),
+        first=once(refused(503, "unavailable_error", 503, "Loading model")),
         pair=served("loading 503"),
         alone=served("loading 503"),
         provider={"local": True},
@@ -64,7 +63,7 @@ TROUBLE: tuple[Row, ...] = (
     Row(
         id="5.26",
         about="529",
-        first=s.error(529, "overloaded_error", None, f"Overloaded {SAYS}"),
+        first=refused(529, "overloaded_error", None, f"Overloaded {SAYS}"),
         pair=moved("overloaded 529"),
         alone=failed(503, "overloaded 529"),
     ),
@@ -101,7 +100,7 @@ UNUSABLE: tuple[Row, ...] = (
     Row(
         id="5.30c",
         about="an event stream with nothing in it",
-        first=s.stream(whole=whole(b"  \r\n ")),
+        first=lambda d: d.stream(whole=whole(b"  \r\n ")),
         pair=moved("empty_body"),
         alone=failed(503, "empty_body", "empty_body"),
         billed=True,
@@ -109,14 +108,14 @@ UNUSABLE: tuple[Row, ...] = (
     Row(
         id="5.31",
         about="200 with a rate limit in it",
-        first=s.body(200, s.error_json("rate_limit_error", None, SAYS)),
+        first=lambda d: s.body(200, d.error_json(Complaint("rate_limit_error", None, SAYS))),
         pair=moved("rate_limit"),
         alone=failed(429, "rate_limit"),
     ),
     Row(
         id="5.31b",
         about="200 with a billing error in it",
-        first=s.body(200, s.error_json("insufficient_quota", "insufficient_quota", SAYS)),
+        first=lambda d: s.body(200, d.error_json(Complaint("insufficient_quota", "insufficient_quota", SAYS))),
         pair=moved("billing"),
         alone=failed(503, "billing"),
     ),
@@ -137,28 +136,31 @@ UNUSABLE: tuple[Row, ...] = (
     Row(
         id="5.33",
         about="JSON under the wrong content type",
-        first=s.body(200, s.chat_json("first"), "text/plain"),
+        first=lambda d: s.body(200, d.whole("first"), "text/plain"),
         pair=served(),
         alone=served(),
     ),
     Row(
         id="5.33b",
         about="a whole answer when a stream was asked for, and a stream under the wrong type",
-        first=(s.body(200, s.chat_json("first")),),
+        first=lambda d: s.body(200, d.whole("first")),
         pair=served(),
         alone=served(),
     ),
     Row(
         id="5.33c",
         about="a stream under the wrong content type",
-        first=s.Script(FIRST.whole, (s.Send(s.sized(200, b"".join(s.chat_sse("first")), "application/octet-stream")),)),
+        first=lambda d: s.Script(
+            d.first.whole,
+            whole(b"".join((*d.start, *d.texts("first"), *d.finish(), *d.end)), "application/octet-stream"),
+        ),
         pair=served(),
         alone=served(),
     ),
     Row(
         id="5.34",
         about="malformed JSON",
-        first=s.body(200, b'{"id": "x", "choices": [{"message": {"content": "hal'),
+        first=lambda d: s.body(200, d.whole("half")[:-40]),
         pair=moved("malformed"),
         alone=failed(503, "malformed", "malformed"),
         billed=True,
@@ -166,47 +168,42 @@ UNUSABLE: tuple[Row, ...] = (
     Row(
         id="5.35",
         about="no choices, twice",
-        first=s.Script(whole(s.chat_json("", choices=[])), s.sse(s.event(choices=[]), s.DONE)),
+        first=lambda d: d.empty,
         pair=moved("empty_answer", "empty_answer"),
         alone=failed(503, "empty_answer", "empty_answer"),
     ),
     Row(
         id="5.35b",
         about="null content without a finish reason, once",
-        first=(s.Script(whole(s.chat_json(None, finish=None)), s.sse(s.ROLE, s.DONE)), FIRST),
+        first=once(lambda d: d.unended),
         pair=served("empty_answer"),
         alone=served("empty_answer"),
     ),
     Row(
         id="5.35c",
         about="no text because the length was used up",
-        first=s.Script(whole(s.chat_json("", finish="length")), s.sse(s.ROLE, s.event(finish="length"), s.DONE)),
+        first=lambda d: d.stream(*d.start, *d.finish("length"), *d.end, whole=whole(d.whole("", stop="length"))),
         pair=served(says="", holds=b'"length"'),
         alone=served(says="", holds=b'"length"'),
     ),
     Row(
         id="5.36",
         about="an answer that a filter withheld",
-        first=s.Script(
-            whole(s.chat_json(None, finish="content_filter")), s.sse(s.ROLE, s.event(finish="content_filter"), s.DONE)
-        ),
+        first=lambda d: d.stream(*d.start, *d.finish("filter"), *d.end, whole=whole(d.whole("", stop="filter"))),
         pair=served(says="", holds=b"content_filter"),
         alone=served(says="", holds=b"content_filter"),
     ),
     Row(
         id="5.37",
         about="things nobody has heard of",
-        first=s.Script(
-            whole(s.chat_json("first", finish="tired", novelty={"a": [1]})),
-            s.sse(s.ROLE, *s.texts("first"), s.event({"novelty": [1]}), s.event(finish="tired"), s.DONE),
-        ),
+        first=lambda d: d.novel,
         pair=served(holds=b'"novelty"'),
         alone=served(holds=b'"tired"'),
     ),
     Row(
         id="5.54",
         about="another model than was asked for",
-        first=s.Script(whole(s.chat_json("first", model="cheaper-model")), FIRST.streamed),
+        first=lambda d: s.Script(whole(d.other_model), d.first.streamed),
         pair=served(),
         alone=served(),
     ),
@@ -214,10 +211,7 @@ UNUSABLE: tuple[Row, ...] = (
         Row(
             id=f"5.55{letter}",
             about=f"usage {usage}",
-            first=s.Script(
-                whole(s.chat_json("first", usage=usage)),
-                s.sse(s.ROLE, *s.texts("first"), s.FINISH, s.event(choices=[], usage=usage), s.DONE),
-            ),
+            first=counted(usage),
             pair=served(),
             alone=served(),
         )
@@ -230,7 +224,7 @@ UNUSABLE: tuple[Row, ...] = (
     Row(
         id="5.56",
         about="a Date of another century",
-        first=s.body(200, s.chat_json("first"), date="Fri, 01 Jan 2100 00:00:00 GMT", age="99999999"),
+        first=lambda d: s.body(200, d.whole("first"), date="Fri, 01 Jan 2100 00:00:00 GMT", age="99999999"),
         pair=served(),
         alone=served(),
     ),

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from everup.testing import scripts as s
-from tests.faults.shape import SAYS, Row, failed, moved, served
+from tests.faults.dialects import Complaint, once, refused
+from tests.faults.shape import FOREIGN, SAYS, Row, failed, moved, served
 
 HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>" + SAYS.encode() + b"</body></html>"
-FIRST = s.reply("first")
 THINKING = [
     {"role": "user", "content": "Say hello to row one."},
     {
         "role": "assistant",
         "content": "Hello.",
-        "reasoning_details": [
-            {"type": "reasoning.encrypted", "data": "Zm9yZWlnbi1yZWFzb25pbmc=", "id": "rs_foreign", "index": 0}
-        ],
+        "reasoning_details": [{"type": "reasoning.encrypted", "data": FOREIGN, "id": "rs_foreign", "index": 0}],
     },
     {"role": "user", "content": "Again."},
 ]
+
+
+GEMINI = Complaint(
+    None,
+    429,
+    "You exceeded your current quota, please check your plan and billing. Quota exceeded for metric: "
+    f"free_tier_requests, limit: 20, model: m. Please retry in 10h17m3.5s. {SAYS}",
+    {"status": "RESOURCE_EXHAUSTED"},
+)
 
 
 def page(status: int) -> s.Script:
@@ -29,49 +36,49 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.1",
         about="400 schema",
-        first=s.error(400, "invalid_request_error", None, f"Invalid schema for function 'f': {SAYS}"),
+        first=refused(400, "invalid_request_error", None, f"Invalid schema for function 'f': {SAYS}"),
         pair=failed(400, "bad_request 400"),
         alone=failed(400, "bad_request 400"),
     ),
     Row(
         id="5.2",
         about="400 that means billing",
-        first=s.error(400, "invalid_request_error", None, f"Your credit balance is too low to access the API. {SAYS}"),
+        first=refused(400, "invalid_request_error", None, f"Your credit balance is too low to access the API. {SAYS}"),
         pair=moved("billing 400"),
         alone=failed(503, "billing 400"),
     ),
     Row(
         id="5.3",
         about="context overflow by code",
-        first=s.error(400, "invalid_request_error", "context_length_exceeded", f"This model's maximum context {SAYS}"),
+        first=refused(400, "invalid_request_error", "context_length_exceeded", f"This model's maximum context {SAYS}"),
         pair=moved("context_overflow 400"),
         alone=failed(400, "context_overflow 400"),
     ),
     Row(
         id="5.3b",
         about="context overflow by words",
-        first=s.error(400, "invalid_request_error", None, f"prompt is too long: 9031 tokens > 4096 maximum {SAYS}"),
+        first=refused(400, "invalid_request_error", None, f"prompt is too long: 9031 tokens > 4096 maximum {SAYS}"),
         pair=moved("context_overflow 400"),
         alone=failed(400, "context_overflow 400"),
     ),
     Row(
         id="5.4",
         about="401",
-        first=s.error(401, "invalid_request_error", "invalid_api_key", f"Incorrect API key provided: {SAYS}"),
+        first=refused(401, "invalid_request_error", "invalid_api_key", f"Incorrect API key provided: {SAYS}"),
         pair=moved("auth 401"),
         alone=failed(503, "auth 401"),
     ),
     Row(
         id="5.5",
         about="402",
-        first=s.error(402, "billing_error", None, f"Insufficient balance {SAYS}"),
+        first=refused(402, "billing_error", None, f"Insufficient balance {SAYS}"),
         pair=moved("billing 402"),
         alone=failed(503, "billing 402"),
     ),
     Row(
         id="5.6",
         about="403 permission",
-        first=s.error(403, "permission_error", "model_not_allowed", f"Your project has no access to the model {SAYS}"),
+        first=refused(403, "permission_error", "model_not_allowed", f"Your project has no access to the model {SAYS}"),
         pair=moved("permission 403"),
         alone=failed(503, "permission 403"),
     ),
@@ -85,7 +92,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.8",
         about="404 unknown model",
-        first=s.error(404, "invalid_request_error", "model_not_found", f"The model `m` does not exist {SAYS}"),
+        first=refused(404, "invalid_request_error", "model_not_found", f"The model `m` does not exist {SAYS}"),
         pair=moved("model_not_found 404"),
         alone=failed(503, "model_not_found 404"),
     ),
@@ -100,7 +107,7 @@ ROWS: tuple[Row, ...] = (
         Row(
             id=f"5.10.{status}",
             about=f"{status} wrong protocol",
-            first=s.error(status, None, None, SAYS),
+            first=refused(status, None, None, SAYS),
             pair=moved(f"wrong_protocol {status}"),
             alone=failed(503, f"wrong_protocol {status}"),
         )
@@ -109,7 +116,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.11",
         about="408",
-        first=s.error(408, "timeout", None, SAYS),
+        first=refused(408, "timeout", None, SAYS),
         pair=moved("request_timeout 408"),
         alone=failed(503, "request_timeout 408", "request_timeout 408"),
         billed=True,
@@ -117,28 +124,28 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.12",
         about="409 twice",
-        first=s.error(409, None, None, SAYS),
+        first=refused(409, None, None, SAYS),
         pair=moved("conflict 409", "conflict 409"),
         alone=failed(503, "conflict 409", "conflict 409"),
     ),
     Row(
         id="5.12b",
         about="409 once",
-        first=(s.error(409, None, None, SAYS), FIRST),
+        first=once(refused(409, None, None, SAYS)),
         pair=served("conflict 409"),
         alone=served("conflict 409"),
     ),
     Row(
         id="5.13",
         about="413 bytes",
-        first=s.error(413, "request_too_large", None, f"Request exceeds the maximum size {SAYS}"),
+        first=refused(413, "request_too_large", None, f"Request exceeds the maximum size {SAYS}"),
         pair=moved("too_large 413"),
         alone=failed(413, "too_large 413"),
     ),
     Row(
         id="5.14",
         about="422",
-        first=s.error(422, "invalid_request_error", None, f"messages.0.role: field required {SAYS}"),
+        first=refused(422, "invalid_request_error", None, f"messages.0.role: field required {SAYS}"),
         pair=failed(422, "bad_request 422"),
         alone=failed(422, "bad_request 422"),
     ),
@@ -146,7 +153,7 @@ ROWS: tuple[Row, ...] = (
         Row(
             id=f"5.15.{status}",
             about=f"{status} once",
-            first=(s.error(status, None, None, SAYS), FIRST),
+            first=once(refused(status, None, None, SAYS)),
             pair=served(f"misdirected {status}"),
             alone=served(f"misdirected {status}"),
         )
@@ -155,28 +162,28 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.15b",
         about="421 twice",
-        first=s.error(421, None, None, SAYS),
+        first=refused(421, None, None, SAYS),
         pair=moved("misdirected 421", "misdirected 421"),
         alone=failed(503, "misdirected 421", "misdirected 421"),
     ),
     Row(
         id="5.16",
         about="429 with a long Retry-After",
-        first=s.error(429, "rate_limit_error", None, SAYS, retry_after="30"),
+        first=refused(429, "rate_limit_error", None, SAYS, retry_after="30"),
         pair=moved("rate_limit 429"),
         alone=failed(429, "rate_limit 429"),
     ),
     Row(
         id="5.16b",
         about="429 with a Retry-After within patience",
-        first=(s.error(429, "rate_limit_error", None, SAYS, retry_after="1"), FIRST),
+        first=once(refused(429, "rate_limit_error", None, SAYS, retry_after="1")),
         pair=served("rate_limit 429"),
         alone=served("rate_limit 429"),
     ),
     Row(
         id="5.16c",
         about="429 with a short Retry-After and no patience",
-        first=(s.error(429, "rate_limit_error", None, SAYS, retry_after="2"), FIRST),
+        first=once(refused(429, "rate_limit_error", None, SAYS, retry_after="2")),
         pair=moved("rate_limit 429"),
         alone=served("rate_limit 429"),
         clocks={"patience": 0},
@@ -184,8 +191,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.17",
         about="429 with a date one second after its own Date",
-        first=(
-            s.error(
+        first=once(
+            refused(
                 429,
                 "rate_limit_error",
                 None,
@@ -193,7 +200,6 @@ ROWS: tuple[Row, ...] = (
                 date="Sun, 06 Nov 1994 08:49:36 GMT",
                 retry_after="Sun, 06 Nov 1994 08:49:37 GMT",
             ),
-            FIRST,
         ),
         pair=served("rate_limit 429"),
         alone=served("rate_limit 429"),
@@ -202,7 +208,7 @@ ROWS: tuple[Row, ...] = (
         Row(
             id=f"5.17{letter}",
             about=f"429 with a useless Retry-After: {hint}",
-            first=s.error(429, "rate_limit_error", None, SAYS, date="Sun, 06 Nov 1994 08:49:37 GMT", retry_after=hint),
+            first=refused(429, "rate_limit_error", None, SAYS, date="Sun, 06 Nov 1994 08:49:37 GMT", retry_after=hint),
             pair=moved("rate_limit 429"),
             alone=failed(429, "rate_limit 429"),
         )
@@ -211,14 +217,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.18",
         about="429 with retry-after-ms",
-        first=(s.error(429, "rate_limit_error", None, SAYS, retry_after_ms="300"), FIRST),
+        first=once(refused(429, "rate_limit_error", None, SAYS, retry_after_ms="300")),
         pair=served("rate_limit 429"),
         alone=served("rate_limit 429"),
     ),
     Row(
         id="5.18b",
         about="429 with a reset of six minutes",
-        first=s.error(
+        first=refused(
             429,
             "requests",
             "rate_limit_exceeded",
@@ -232,23 +238,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.18c",
         about="429 whose words say when",
-        first=s.body(
-            429,
-            s.error_json(
-                None,
-                429,
-                "You exceeded your current quota, please check your plan and billing. Quota exceeded for metric: "
-                f"free_tier_requests, limit: 20, model: m. Please retry in 10h17m3.5s. {SAYS}",
-                status="RESOURCE_EXHAUSTED",
-            ),
-        ),
+        first=lambda d: s.body(429, d.error_json(GEMINI)),
         pair=moved("rate_limit 429"),
         alone=failed(429, "rate_limit 429"),
     ),
     Row(
         id="5.18d",
         about="429 with a quota of none for this model",
-        first=s.error(
+        first=refused(
             429, None, 429, f"Quota exceeded for metric: generate_content_free_tier_requests, limit: 0, model: m {SAYS}"
         ),
         pair=moved("permission 429"),
@@ -257,7 +254,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.19",
         about="429 without a hint",
-        first=s.error(429, "rate_limit_error", "rate_limit_exceeded", SAYS),
+        first=refused(429, "rate_limit_error", "rate_limit_exceeded", SAYS),
         pair=moved("rate_limit 429"),
         alone=failed(429, "rate_limit 429"),
     ),
@@ -265,7 +262,7 @@ ROWS: tuple[Row, ...] = (
         Row(
             id=f"5.20.{code}",
             about=f"429 {code}",
-            first=s.error(429, code, code, f"You exceeded your current quota {SAYS}", retry_after="1"),
+            first=refused(429, code, code, f"You exceeded your current quota {SAYS}", retry_after="1"),
             pair=moved("billing 429"),
             alone=failed(503, "billing 429"),
         )
@@ -274,7 +271,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.21",
         about="429 request too large for the rate",
-        first=s.error(
+        first=refused(
             429,
             "tokens",
             "rate_limit_exceeded",
@@ -286,14 +283,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.22",
         about="429 concurrency, twice",
-        first=s.error(429, "rate_limit_error", "concurrency_limit_exceeded", f"Too many concurrent requests. {SAYS}"),
+        first=refused(429, "rate_limit_error", "concurrency_limit_exceeded", f"Too many concurrent requests. {SAYS}"),
         pair=moved("concurrency 429", "concurrency 429"),
         alone=failed(429, "concurrency 429", "concurrency 429"),
     ),
     Row(
         id="5.22b",
         about="429 concurrency, once",
-        first=(s.error(429, None, "concurrency_limit_exceeded", f"Too many concurrent requests. {SAYS}"), FIRST),
+        first=once(refused(429, None, "concurrency_limit_exceeded", f"Too many concurrent requests. {SAYS}")),
         pair=served("concurrency 429"),
         alone=served("concurrency 429"),
     ),
@@ -307,21 +304,21 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.29",
         about="early heads",
-        first=FIRST.after(s.Send(s.head(100)), s.Send(s.head(103, {"link": "</a>; rel=preload"}))),
+        first=lambda d: d.first.after(s.Send(s.head(100)), s.Send(s.head(103, {"link": "</a>; rel=preload"}))),
         pair=served(),
         alone=served(),
     ),
     Row(
         id="5.36b",
         about="400 content policy",
-        first=s.error(400, "invalid_request_error", "content_policy_violation", f"Your request was rejected {SAYS}"),
+        first=refused(400, "invalid_request_error", "content_policy_violation", f"Your request was rejected {SAYS}"),
         pair=failed(400, "content_filter 400"),
         alone=failed(400, "content_filter 400"),
     ),
     Row(
         id="5.57",
         about="a local model that was not pulled",
-        first=s.error(404, "api_error", None, f"model 'm' not found, try pulling it first {SAYS}"),
+        first=refused(404, "api_error", None, f"model 'm' not found, try pulling it first {SAYS}"),
         pair=moved("model_not_found 404"),
         alone=failed(503, "model_not_found 404"),
         provider={"local": True},
@@ -329,7 +326,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="5.57b",
         about="a local model out of memory",
-        first=s.error(500, "api_error", None, f"CUDA error: out of memory {SAYS}"),
+        first=refused(500, "api_error", None, f"CUDA error: out of memory {SAYS}"),
         pair=moved("out_of_memory 500"),
         alone=failed(503, "out_of_memory 500"),
         provider={"local": True},
@@ -337,9 +334,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="R8.1a",
         about="400 about somebody else's reasoning, once",
-        first=(
-            s.error(400, "invalid_request_error", None, f"The encrypted_content of item rs_foreign is invalid {SAYS}"),
-            FIRST,
+        first=once(
+            refused(400, "invalid_request_error", None, f"The encrypted_content of item rs_foreign is invalid {SAYS}"),
         ),
         pair=served("foreign_reasoning 400"),
         alone=served("foreign_reasoning 400"),
@@ -349,7 +345,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         id="R8.1a.b",
         about="400 about somebody else's reasoning, even without it",
-        first=s.error(
+        first=refused(
             400, "invalid_request_error", None, f"messages.1: Invalid `signature` in `thinking` block {SAYS}"
         ),
         pair=moved("foreign_reasoning 400", "foreign_reasoning 400"),
@@ -361,7 +357,7 @@ ROWS: tuple[Row, ...] = (
         Row(
             id=f"R8.1b.{n}",
             about=f"400 {message}",
-            first=s.error(400, "invalid_request_error", code, f"{message} {SAYS}"),
+            first=refused(400, "invalid_request_error", code, f"{message} {SAYS}"),
             pair=moved("unsupported 400"),
             alone=failed(400, "unsupported 400"),
         )

@@ -3,70 +3,76 @@
 from __future__ import annotations
 
 from everup.testing import scripts as s
+from tests.faults.dialects import Dialect
 from tests.faults.shape import Row, Untested, broken, failed, moved, served
 
-FIRST = s.reply("first")
 JSON_HEAD = s.head(200, {"content-type": "application/json", "transfer-encoding": "chunked"})
 DRIP = s.Send(s.chunk(b" "), times=0, pause_s=0.1)
-PINGS = s.Send(s.chunk(b": ping\n\n"), times=0, pause_s=0.1)
+
+
+def pings(d: Dialect) -> s.Send:
+    """Return signs of life for ever."""
+    return s.Send(s.chunk(d.ping), times=0, pause_s=0.1)
+
 
 CLOCKS: tuple[Row, ...] = (
     Row(
         id="5.44",
         about="silence, then an answer",
-        first=FIRST.after(s.Pause(2)),
+        first=lambda d: d.first.after(s.Pause(3)),
         pair=moved("answer"),
         alone=served(),
         streamed_pair=moved("first_event"),
-        clocks={"first_event": 0.5, "answer": 0.5},
+        clocks={"first_event": 1, "answer": 1},
         billed=True,
     ),
     Row(
         id="5.44b",
         about="a bare head is no event",
-        first=s.Script(
-            (s.Send(JSON_HEAD), s.Pause(2), s.Send(s.chunk(s.chat_json("first"))), s.Send(s.LAST_CHUNK)),
-            s.sse(s.Pause(2), *s.chat_sse("first")),
+        first=lambda d: d.stream(
+            s.Pause(3),
+            *(*d.start, *d.texts("first"), *d.finish(), *d.end),
+            whole=(s.Send(JSON_HEAD), s.Pause(3), s.Send(s.chunk(d.whole("first"))), s.Send(s.LAST_CHUNK)),
         ),
         pair=moved("answer"),
         alone=served(),
         streamed_pair=moved("first_event"),
-        clocks={"first_event": 0.5, "answer": 0.5},
+        clocks={"first_event": 1, "answer": 1},
         billed=True,
     ),
     Row(
         id="5.44c",
         about="pings are no content",
-        first=s.Script((s.Send(JSON_HEAD), DRIP), s.sse(PINGS)),
+        first=lambda d: d.stream(pings(d), whole=(s.Send(JSON_HEAD), DRIP)),
         pair=moved("answer"),
         alone=failed(504, "deadline"),
         streamed_pair=moved(""),
-        clocks={"first_event": 0.5, "opening": 0.6, "answer": 0.5, "deadline": 3},
+        clocks={"first_event": 1, "opening": 1.2, "answer": 1, "deadline": 4},
         billed=True,
     ),
     Row(
         id="5.45",
         about="a stall after content",
-        first=s.Script(
-            (s.Send(JSON_HEAD), s.Send(s.chunk(b'{"id":')), s.Silence()),
-            s.sse(s.ROLE, *s.texts("shown "), s.Silence()),
+        first=lambda d: d.stream(
+            *(*d.start, *d.texts("shown "), s.Silence()),
+            whole=(s.Send(JSON_HEAD), s.Send(s.chunk(b'{"id":')), s.Silence()),
         ),
         pair=moved("answer"),
         alone=failed(504, "deadline"),
         streamed_pair=broken("shown "),
         streamed_alone=broken("shown "),
-        clocks={"stall": 0.5, "answer": 0.5, "deadline": 3},
+        clocks={"stall": 1, "answer": 1, "deadline": 4},
         billed=True,
     ),
     Row(
         id="5.46",
         about="a byte now and then for ever",
-        first=s.Script((s.Send(JSON_HEAD), DRIP), s.sse(s.ROLE, *s.texts("shown "), PINGS)),
+        first=lambda d: d.stream(*(*d.start, *d.texts("shown "), pings(d)), whole=(s.Send(JSON_HEAD), DRIP)),
         pair=moved("answer"),
         alone=failed(504, "deadline"),
         streamed_pair=broken("shown "),
         streamed_alone=broken("shown "),
-        clocks={"stall": 5, "answer": 0.5, "deadline": 2},
+        clocks={"stall": 5, "answer": 1, "deadline": 3},
         billed=True,
     ),
 )
@@ -75,9 +81,9 @@ TOO_MUCH: tuple[Row, ...] = (
     Row(
         id="5.47",
         about="a body without end",
-        first=s.Script(
-            (s.Send(JSON_HEAD), s.Send(s.chunk(b" " * 65_536), times=0)),
-            s.sse(s.ROLE, s.Send(s.chunk(b": " + b"x" * 65_536 + b"\n\n"), times=0)),
+        first=lambda d: d.stream(
+            *(*d.start, s.Send(s.chunk(d.endless), times=0)),
+            whole=(s.Send(JSON_HEAD), s.Send(s.chunk(b" " * 65_536), times=0)),
         ),
         pair=moved("oversize"),
         alone=failed(503, "oversize", "oversize"),

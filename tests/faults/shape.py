@@ -12,12 +12,15 @@ from typing import Any
 from msgspec import Struct
 
 from everup.testing.scripts import Script
+from tests.faults.dialects import Dialect, Telling
 
 CANARY = "the-canary-sentence-7f3a"
 """Stands in every provider's error text and must never reach an upstream body (C2, the founding bug)."""
 LEAK = "sk-canary0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 """The first provider's key; its errors echo it, and nobody may repeat it (C6, S18)."""
 SAYS = f"{CANARY} (your key {LEAK})"
+FOREIGN = "Zm9yZWlnbi1yZWFzb25pbmc="
+"""Reasoning that somebody else minted, in a history."""
 
 
 class Expect(Struct, frozen=True, kw_only=True):
@@ -63,13 +66,14 @@ class Row(Struct, frozen=True, kw_only=True):
     """
     One row: the fault, and what follows with a good second provider (`pair`) and with none (`alone`).
 
-    The streamed forms are the same unless they are given. `clocks` are the route's, `address` replaces the
+    A fault that shows the provider's wire is a `Telling`; one of the connection alone is the same in each. The
+    streamed forms are the same unless they are given. `clocks` are the route's, `address` replaces the
     first provider's listener (see `harness.ADDRESSES`), `provider` and `model` are added to its tables.
     """
 
     id: str
     about: str
-    first: Script | tuple[Script, ...] = ()
+    first: Script | Telling | tuple[()] = ()
     pair: Expect
     alone: Expect
     streamed_pair: Expect | None = None
@@ -83,6 +87,16 @@ class Row(Struct, frozen=True, kw_only=True):
     """Whether ruling 8 (1a) changes the body on purpose, so that C2 does not hold."""
     billed: bool = False
     """Whether the failed attempts must be told as possibly billed (ruling 4)."""
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """Return the clauses of the contract that it asserts, beside what it says itself."""
+        return ("C1", "C6") if self.is_repaired else ("C1", "C2", "C6")
+
+    def scripts(self, dialect: Dialect) -> tuple[Script, ...]:
+        """Return what a provider of this wire answers, request by request; none if it cannot be reached."""
+        told = self.first if isinstance(self.first, Script | tuple) else self.first(dialect)
+        return told if isinstance(told, tuple) else (told,)
 
     def expect(self, form: str, mode: str) -> Expect:
         """Return what must follow in this form (whole, streamed) and mode (pair, alone)."""

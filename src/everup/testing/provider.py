@@ -10,16 +10,16 @@ wrong independently. Used by tests with `async with ScriptedProvider(...) as pro
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import socket
 import struct
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
-import msgspec
-
+from everup.testing.anthropic import model_list
+from everup.testing.ollama import show_json, tags_json
+from everup.testing.request import BadRequest, Request, body_size, read_head
 from everup.testing.scripts import Close, Pause, Reset, Script, Send, Silence, Step, reply, sized
 
 if TYPE_CHECKING:
@@ -28,81 +28,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 HEAD_BYTES_MAX = 1 << 20
-BODY_BYTES_MAX = 1 << 27
 WRITE_BUFFER_BYTES = 1 << 16
 ENDLESS = 1 << 62
 TLS_HELLO = b"\x16"
-
-
-class Request(msgspec.Struct):
-    """
-    One request as it arrived.
-
-    Times are the loop's, None while they have not happened.
-    """
-
-    method: str
-    target: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    connection: int
-    """Which connection it came on, from 1."""
-    nth_on_connection: int
-    arrived_mono_s: float
-    sent_bytes: int = 0
-    answered_mono_s: float | None = None
-    gone_mono_s: float | None = None
-    """When the peer closed the connection while it was still being answered."""
-
-    def header(self, name: str) -> str:
-        """Return a header's value, "" when absent."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
-
-    @property
-    def key(self) -> str:
-        """Return the bearer key it came with."""
-        return self.header("authorization").removeprefix("Bearer ")
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """Return the body's fields, or none."""
-        try:
-            fields = json.loads(self.body)
-        except ValueError:
-            return {}
-        return fields if isinstance(fields, dict) else {}
-
-    @property
-    def model(self) -> str:
-        """Return the model it asks for."""
-        return str(self.json.get("model", ""))
-
-    @property
-    def is_stream(self) -> bool:
-        """Return whether it asks for a stream."""
-        return self.json.get("stream") is True
-
-    @property
-    def prefix(self) -> str:
-        """
-        Return the first segment of its path.
-
-        One listener can stand for many providers.
-        """
-        return self.target.split("/")[1]
-
-    @property
-    def sha256(self) -> str:
-        """Return the digest of its body (clause C2)."""
-        return hashlib.sha256(self.body).hexdigest()
-
-
-class BadRequest(Exception):
-    """
-    Bytes that are not an HTTP/1.1 request.
-
-    Everup sent something no server would take.
-    """
 
 
 class Connection(asyncio.Protocol):
@@ -184,44 +112,13 @@ class Connection(asyncio.Protocol):
         return method, target, headers, content
 
 
-def read_head(data: bytes) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """
-    Return method, target and headers.
-
-    Strict on purpose, everup is the only client.
-    """
-    first, *lines = data.decode("latin-1").split("\r\n")
-    try:
-        method, target, version = first.split(" ")
-        pairs = [line.split(":", 1) for line in lines]
-        headers = tuple((name, value.strip()) for name, value in pairs)
-    except ValueError:
-        raise BadRequest(f"not a request head: {first!r}") from None
-    names = Counter(name.lower() for name, _ in headers)
-    if version != "HTTP/1.1" or names["host"] != 1 or names["content-length"] > 1 or names["transfer-encoding"]:
-        raise BadRequest(f"one host, at most one length, no transfer coding: {first!r} {dict(names)}")
-    if any(set(name) - TOKEN or not name for name, _ in headers):
-        raise BadRequest("a header name that is no token")
-    return method, target, headers
-
-
-TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-
-
-def body_size(headers: tuple[tuple[str, str], ...]) -> int:
-    """Return the length of the body that follows."""
-    size = next((value for name, value in headers if name.lower() == "content-length"), "0")
-    if not size.isdecimal() or int(size) > BODY_BYTES_MAX:
-        raise BadRequest(f"content-length {size!r}")
-    return int(size)
-
-
 class ScriptedProvider:
     """
-    An OpenAI-compatible provider that plays scripts.
+    A provider of any wire that plays scripts.
 
     `scripts` is looked up by the request's key, its model, its path's first segment, then "*"; the n-th request
-    of an entry gets its n-th script, the last one for ever after. `GET .../models` lists `models` (`listings`).
+    of an entry gets its n-th script, the last one for ever after. What is asked about `models` is answered beside
+    them (`listings`): any GET, and with `is_ollama` the questions of that API, `POST /api/show` too.
     """
 
     def __init__(
@@ -231,12 +128,14 @@ class ScriptedProvider:
         models: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
         send_buffer_bytes: int = 0,
+        is_ollama: bool = False,
     ) -> None:
         given = {"*": (scripts,)} if isinstance(scripts, Script) else dict(scripts or {})
         self.scripts: dict[str, tuple[Script, ...]] = {"*": (reply("Hello"),), **given}
         self.models = models
         self.tls = tls
         self.send_buffer_bytes = send_buffer_bytes
+        self.is_ollama = is_ollama
         self.requests: list[Request] = []
         self.listings: list[Request] = []
         self.complaints: list[str] = []
@@ -249,7 +148,7 @@ class ScriptedProvider:
     @property
     def base_url(self) -> str:
         """Return the base URL to configure."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}{'' if self.is_ollama else '/v1'}"
 
     @property
     def calls(self) -> Counter[tuple[str, str]]:
@@ -301,11 +200,10 @@ class ScriptedProvider:
 
     async def answer(self, connection: Connection, request: Request) -> None:
         """One request has been recorded and answered by its script."""
-        if request.method == "GET":
+        if request.method == "GET" or (self.is_ollama and request.path.endswith("/api/show")):
             self.listings.append(request)
-            listing = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
             # Closed afterwards: a listing must not leave a pooled connection for a scripted fault to look stale on.
-            connection.transport.write(sized(200, json.dumps(listing).encode(), connection="close"))
+            connection.transport.write(sized(200, self.listing(request), connection="close"))
             raise ConnectionAbortedError
         self.requests.append(request)
         loop = asyncio.get_running_loop()
@@ -317,6 +215,15 @@ class ScriptedProvider:
                 request.gone_mono_s = loop.time()
             raise
         request.answered_mono_s = loop.time()
+
+    def listing(self, request: Request) -> bytes:
+        """Return what a question about the models is answered."""
+        if self.is_ollama:
+            return tags_json(self.models) if request.method == "GET" else show_json()
+        if request.header("anthropic-version"):
+            return model_list(self.models)
+        rows = [{"id": name, "object": "model"} for name in self.models]
+        return json.dumps({"object": "list", "data": rows}).encode()
 
     def choose(self, request: Request) -> Script:
         """Return the script whose turn it is."""
