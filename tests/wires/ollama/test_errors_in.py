@@ -48,6 +48,8 @@ def test_an_error_inside_the_text_is_opened(status: int) -> None:
     """What llama.cpp's server said inside the text of an error is what counts and what is told."""
     fault = WIRE.read_refusal(status, {}, PASSED_ON, candidate())
     assert (FaultKind.CONTEXT_OVERFLOW, status) == (fault.kind, fault.status)
+    assert "351 tokens" in fault.message
+    assert "num_ctx" in fault.message
     assert fault.message.startswith("request (351 tokens) exceeds")
 
 

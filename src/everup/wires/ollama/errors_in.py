@@ -25,6 +25,10 @@ KIND = "ollama"
 """Told as the provider, whatever its name in the config: a missing model is got by `ollama pull`."""
 WRONG_PATH = "no such address: the base URL of an Ollama server has no path (http://host:11434, without /v1)"
 
+MORE_CONTEXT = (
+    "Ollama often loads less context than a model has: params = { options = { num_ctx = 32768 } } asks for more"
+)
+
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes, candidate: Candidate) -> Fault:
     """Return the fault that any answer with another status than 200 stands for."""
@@ -42,6 +46,8 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes, candidate
     )
     if fault.kind is FaultKind.WRONG_PATH:
         return structs.replace(fault, message=f"status {status}: {WRONG_PATH}")
+    if fault.kind is FaultKind.CONTEXT_OVERFLOW:
+        return structs.replace(fault, message=f"{fault.message} ({MORE_CONTEXT})")
     return fault
 
 
