@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from everup.shapes.chat import ChatRequest, Format, Reasoning, Sampling
@@ -22,6 +23,7 @@ from tests.wires.anthropic.upstream import (
     candidate,
     dropped,
     encoded,
+    model,
     system,
 )
 
@@ -214,3 +216,20 @@ def test_the_same_request_gives_the_same_bytes() -> None:
     chat = ChatRequest(messages=(system(), HI), tools=(TOOL,), user="a@b.c")
     assert write_chat(chat, candidate(), foreign=None) == write_chat(chat, candidate(), foreign=None)
     assert encoded().body.startswith(b'{"model":"claude-sonnet-4-5","messages":[')
+
+
+@pytest.mark.parametrize(
+    ("to", "quirks", "role"),
+    [
+        (ADAPTIVE, frozenset(), "system"),
+        (BUDGET, frozenset(), "user"),
+        (ADAPTIVE, frozenset({"no_system_turns"}), "user"),
+    ],
+)
+def test_instructions_amid_a_conversation_stand_where_they_are(to: str, quirks: frozenset[str], role: str) -> None:
+    """A model that takes them gets them as a turn of their own, any other as a user's text, in the same place."""
+    chat = ChatRequest(messages=(HI, model("hello"), HI, system("Be kind.")))
+    sent = msgspec.json.decode(write_chat(chat, candidate(to, quirks=quirks), foreign=None).body)
+    assert "system" not in sent
+    assert role == sent["messages"][-1]["role"]
+    assert "Be kind." in sent["messages"][-1]["content"][-1]["text"]
