@@ -29,7 +29,7 @@ from everup.wires.table import WIRES
 if TYPE_CHECKING:
     from everup.wires.base import Wire
 
-OPENAI, OLLAMA = WIRES["openai_chat"], WIRES["ollama"]
+OPENAI, OLLAMA, ANTHROPIC = WIRES["openai_chat"], WIRES["ollama"], WIRES["anthropic"]
 LIMITS = Limits()
 SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"
@@ -253,3 +253,15 @@ def test_a_whole_answer_s_events_are_its_parts_in_order() -> None:
         UsageSeen(Usage(input_tokens=1)),
         Finished(StopReason.TOOL),
     ] == events_of(answer)
+
+
+def test_a_cut_answer_is_counted_by_what_was_seen_of_it() -> None:
+    """A stream cut before its count has the prompt as told and the answer as far as it came."""
+    begun = {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 9, "output_tokens": 1}}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 400}}
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    stream = passage(ANTHROPIC, OPENAI, SSE)
+    for event in (begun, block, delta):
+        stream.feed(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+    assert stream.close().fault is not None
+    assert Usage(input_tokens=9, output_tokens=100, is_estimated=True) == stream.usage

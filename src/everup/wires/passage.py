@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from everup.policy.faults import make_fault, with_billing
 from everup.shapes.chat import StopReason, Text, Thinking, ToolCall
 from everup.shapes.events import Batch, Reply, Seen
@@ -31,7 +33,7 @@ from everup.shapes.stream import (
 )
 from everup.wires.bodies import fault_of_bytes
 from everup.wires.framing import BOM, Frame, LineSplitter
-from everup.wires.tokens import estimate_usage
+from everup.wires.tokens import estimate_usage, tokens_in
 
 if TYPE_CHECKING:
     from everup.shapes.asked import Asked
@@ -313,6 +315,10 @@ class Passage:
         self.whole = None
         if self.usage is None and self.total & SHOWN:
             self.usage = estimate_usage(prompt_tokens=self.asked.needs.prompt_tokens, answer_chars=self.chars)
+        elif self.usage is not None and self.usage.is_estimated:
+            # Cut before the provider counted its answer: what was seen of it is more than the count at its begin.
+            seen_tokens = max(self.usage.output_tokens, tokens_in(self.chars))
+            self.usage = replace(self.usage, output_tokens=seen_tokens)
         return Batch(raw, SEEN[bits], fault)
 
 

@@ -195,6 +195,7 @@ def test_server_tools_and_citations_are_not_seen() -> None:
         (message(), JSON, K.EMPTY_ANSWER, "5.35"),
         (message(content=None), JSON, K.EMPTY_ANSWER, "5.35"),
         (message({"type": "text", "text": ""}), JSON, K.EMPTY_ANSWER, "5.35"),
+        (message({"type": "text", "text": None}), JSON, K.EMPTY_ANSWER, "5.35"),
         (message({"type": "thinking", "thinking": ""}, {"type": "redacted_thinking"}), JSON, K.EMPTY_ANSWER, "5.35"),
         (message(SEARCH), JSON, K.EMPTY_ANSWER, "5.35"),
         (message(stop=None), JSON, K.EMPTY_ANSWER, "5.35"),

@@ -291,10 +291,6 @@ class Reader:
         found = self.begin(None) + self.finish(None)
         return [*found, Ended()]
 
-    def read_ping(self, _event: Event) -> list[StreamEvent]:
-        """Return a sign of life."""
-        return [PINGED]
-
     def read_error(self, event: Event) -> list[StreamEvent]:
         """Return what broke the answer."""
         provider = self.candidate.provider
@@ -312,7 +308,6 @@ READERS: dict[str, Callable[[Reader, Event], list[StreamEvent] | None]] = {
     "message_start": Reader.read_start,
     "message_delta": Reader.read_end,
     "message_stop": Reader.read_last,
-    "ping": Reader.read_ping,
     "error": Reader.read_error,
 }
 
