@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LIFE_BITS = int(Seen.PING | Seen.START | Seen.CONTENT | Seen.TOOL | Seen.USAGE | Seen.FINISH | Seen.END)
 END_BIT, PING_ONLY = int(Seen.END), int(Seen.PING)
+PING_SEEN, CONTENT_SEEN = Seen.PING, Seen.CONTENT
+"""Members are single objects: comparing them so costs nothing, and this is asked for every chunk."""
 BEGINS = Action.RELEASE, Action.RELEASE_END
 
 
@@ -160,9 +162,14 @@ class StreamRun:
             nonlocal left
             batch = feed(data)
             marks.byte_mono_s = now = time()
-            if int(batch.seen) != PING_ONLY:
+            seen, raw = batch.seen, batch.raw
+            if seen is not PING_SEEN:
                 marks.event_mono_s = now
-            if batch.fault is None and not int(batch.seen) & END_BIT and (not batch.raw or write_now(batch.raw)):
+            if (
+                batch.fault is None
+                and (seen is CONTENT_SEEN or not int(seen) & END_BIT)
+                and (not raw or write_now(raw))
+            ):
                 return True
             left = batch
             return False

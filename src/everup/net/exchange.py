@@ -265,7 +265,12 @@ class Exchange:
             return
         if self.sink is not None and reader.held:
             try:
-                is_taken = self.sink(reader.take())
+                held = reader.held
+                if len(held) == 1:  # nearly always: taken without a call
+                    data, reader.held_bytes = held.pop(), 0
+                else:
+                    data = reader.take()
+                is_taken = self.sink(data)
             except Exception as error:  # noqa: BLE001  # a boundary: `relay` raises it where the request's task waits
                 self.sink_error = error
                 is_taken = False

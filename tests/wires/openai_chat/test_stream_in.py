@@ -26,6 +26,7 @@ from everup.shapes.stream import (
 from everup.wires.framing import read_event
 from tests.wires.openai_chat.chats import frame
 from tests.wires.openai_chat.chunks import CALLED, END, REASONED, START, chunk, piece, read, reader
+from tests.wires.support import WIRE, candidate
 
 
 def test_a_text() -> None:
@@ -87,6 +88,8 @@ def test_details_alone() -> None:
         *REASONED,
     ]
     assert expected == read(chunk(reasoning_details=[SIGNED, HIDDEN]))
+    two = read(chunk(reasoning_details=[SIGNED, {**SIGNED, "index": 1}]))
+    assert [START, *expected[1:4], *expected[1:4], *REASONED] == two
     litellm = [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "redacted_thinking", "data": "h"}]
     assert expected == read(chunk(thinking_blocks=litellm))
 
@@ -195,6 +198,17 @@ def test_errors_in_a_stream(data: bytes, kind: FaultKind) -> None:
     assert told is not None
     assert isinstance(told[-1], Failed)
     assert (1, kind) == (len(told), told[-1].fault.kind)
+    assert told[-1].fault.message
+
+
+def test_a_local_server_that_loads_its_model_says_so() -> None:
+    """An error in the stream of a local provider is judged as a local one's."""
+    loading = frame(error={"message": "Loading model", "code": 503, "type": "unavailable_error"})
+    kinds = []
+    for is_local in (True, False):
+        told = WIRE.open_reader(None, candidate(is_local=is_local)).read(loading) or []
+        kinds += [event.fault.kind for event in told if isinstance(event, Failed)]
+    assert [FaultKind.LOADING, FaultKind.UNAVAILABLE] == kinds
 
 
 @pytest.mark.parametrize(
@@ -225,6 +239,9 @@ def test_signs_of_life(data: bytes) -> None:
         b": \xff\n\n",
         b'data: {"a"\ndata: \x00}\n\n',
         b"data: " + b"[" * 100_000 + b"\n\n",
+        b'data: {"choices": [{"delta": {"content": ' + b"[" * 100_000 + b"\n\n",
+        b'data: {"choices": 5, \n\n',
+        b'data: {"unknown": "\xff", "choices": []}\n\n',
     ],
 )
 def test_broken_events(data: bytes) -> None:

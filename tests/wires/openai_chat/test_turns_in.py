@@ -235,6 +235,8 @@ HIDDEN = {"type": "reasoning.encrypted", "data": "blob", "index": 1}
         ({"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, ()),
         ({"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]}, ()),
         ({"reasoning_details": [{**HIDDEN, "format": "openai-responses-v1"}]}, ()),
+        ({"reasoning_details": [{**HIDDEN, "format": ""}]}, (Thinking(hidden="blob"),)),
+        ({"reasoning_details": [{**HIDDEN, "format": "unknown"}]}, (Thinking(hidden="blob"),)),
         ({"reasoning_details": [{**HIDDEN, "data": 5}, 7], "thinking_blocks": "x"}, ()),
     ],
 )

@@ -250,6 +250,7 @@ def test_reasoning(reasoning: Reasoning, effort: str | None, table: dict[str, An
     [
         ("gpt-4.1-mini", "max_tokens"),
         ("gpt-5-mini", "max_completion_tokens"),
+        ("o1", "max_completion_tokens"),
         ("o3", "max_completion_tokens"),
         ("openai/o4-mini", "max_completion_tokens"),
         ("o3x/other", "max_tokens"),

@@ -28,6 +28,7 @@ from everup.wires.openai_chat.chunk import (
     START,
     TOOL,
     USAGE,
+    Choice,
     Chunk,
     Delta,
     decode_chunk,
@@ -80,39 +81,42 @@ class ChatRelay:
         """
         Return what these bytes add.
 
-        Raw bytes to relay, what was in them, a fault if the stream broke.
-        """
-        if self.is_over or not data:
-            return EMPTY
-        if self.is_sse:
-            return self.feed_one(data) or self.relay(self.splitter.feed(data))
-        if self.whole is not None:
-            return self.collect(data)
-        self.head += data
-        return self.sniff()
-
-    def feed_one(self, data: bytes) -> Batch | None:
-        """
-        Return the batch of bytes that are one plain chunk, None for all others.
-
-        Nearly every read of a stream is that: the long way through `relay` gives the same for twice the time.
+        Raw bytes to relay, what was in them, a fault if the stream broke. Nearly every read of a stream is one plain
+        chunk, which needs no frames: the long way gives the same for twice the time.
         """
         last = len(data) - 2
-        if not data.startswith(CHUNK_START) or data.find(b"\n") != last or not data.endswith(b"\n"):
-            return None
-        if self.splitter.is_amid() or b"\r" in data:
-            return None
+        if not self.is_sse or self.is_over or not data.startswith(CHUNK_START) or data.find(b"\n") != last:
+            return self.feed_any(data)
+        if not data.endswith(b"\n") or b"\r" in data or self.splitter.is_amid():
+            return self.feed_any(data)
         try:
             if not data.isascii():
                 data.decode()
             chunk = decode_chunk(data[6:last])
         except (ValueError, RecursionError):
-            return None
-        if not chunk.choices or chunk.error:
-            return None
+            return self.feed_any(data)
+        choices = chunk.choices
+        if not choices or chunk.error:
+            return self.feed_any(data)
+        delta = choices[0].delta
+        if self.model and len(choices) == 1 and delta is not None and is_text(chunk, choices[0], delta):
+            self.chars += len(delta.content)  # type: ignore[arg-type]  # is_text says so
+            self.total |= CONTENT
+            return Batch(data, Seen.CONTENT)
         bits = self.look_at_chunk(chunk)
         self.total |= bits
         return Batch(data, SEEN[bits])
+
+    def feed_any(self, data: bytes) -> Batch:
+        """Return what bytes add that are not one plain chunk."""
+        if self.is_over or not data:
+            return EMPTY
+        if self.is_sse:
+            return self.relay(self.splitter.feed(data))
+        if self.whole is not None:
+            return self.collect(data)
+        self.head += data
+        return self.sniff()
 
     def close(self) -> Batch:
         """
@@ -358,6 +362,21 @@ class ChatRelay:
         elif self.total & CONTENT:
             self.usage = estimate_usage(prompt_tokens=prompt_tokens, answer_chars=self.chars)
         return Batch(raw, SEEN[bits], fault)
+
+
+def is_text(chunk: Chunk, choice: Choice, delta: Delta) -> bool:
+    """Return whether a chunk is text and nothing else that matters here."""
+    return (
+        type(delta.content) is str
+        and delta.content != ""
+        and chunk.usage is None
+        and chunk.x_groq is None
+        and not choice.finish_reason
+        and not delta.tool_calls
+        and not delta.function_call
+        and not delta.reasoning_details
+        and not delta.thinking_blocks
+    )
 
 
 def is_clean(raw: bytes) -> bool:

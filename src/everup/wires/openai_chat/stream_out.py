@@ -169,10 +169,7 @@ class ChatWriter:
         """
         self.thought.clear()
         self.thought_chars = 0
-        if not self.is_call_bare:
-            return b""
-        self.is_call_bare = False
-        return self.write_arguments(NO_ARGUMENTS)
+        return self.write_arguments(NO_ARGUMENTS) if self.is_call_bare else b""
 
 
 WRITERS: dict[type, Callable[[ChatWriter, Any], bytes]] = {

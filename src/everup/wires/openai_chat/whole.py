@@ -37,9 +37,11 @@ def read_reply(content_type: str, body: bytes, asked: Asked, candidate: Candidat
     answer = judge(content_type, body, candidate)
     if isinstance(answer, Fault):
         return Reply(fault=answer)
+    usage = answer.usage
+    chars = 0 if usage is not None and type(usage.completion_tokens) is int else measure(answer)[0]
     return Reply(
         raw=body,
-        usage=usage_of(answer, asked.needs.prompt_tokens, measure(answer)[0]),
+        usage=usage_of(answer, asked.needs.prompt_tokens, chars),
         model=answer.model if isinstance(answer.model, str) else "",
         minted=signatures_in(answer),
     )
