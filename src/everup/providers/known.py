@@ -74,6 +74,7 @@ ROWS = (
         name="openrouter",
         base_url="https://openrouter.ai/api/v1",
         key_env="OPENROUTER_API_KEY",
+        quirks=frozenset({"openrouter_words"}),
         default_models=(
             "openai/gpt-5-mini",
             "google/gemini-3.6-flash",

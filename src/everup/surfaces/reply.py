@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
-EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
 STREAM = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
-FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
-"""Headers that are ours alone: how an answer leaves is decided here."""
 CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 FAIL_S = 1.0
 """Time a client has to take the error event of an answer that ends badly."""
