@@ -12,7 +12,7 @@ from everup.config.words import VARIABLE, model_fault, name_fault
 from everup.providers.known import KNOWN, ROWS, WIRES, KnownProvider
 from everup.shapes.route import EMBEDDED_URL
 from everup.wires.base import Wire
-from everup.wires.openai_chat.quirks import NO_STREAM_OPTIONS
+from everup.wires.openai_chat.quirks import NO_STREAM_OPTIONS, OPENROUTER_WORDS
 
 
 def doc_row(row: KnownProvider) -> str:
@@ -39,7 +39,7 @@ def test_every_row_could_be_used_as_it_is(row: KnownProvider) -> None:
 
 def test_quirks_are_flags_that_the_wire_understands() -> None:
     """A quirk on a row is one that the wire acts upon."""
-    assert {NO_STREAM_OPTIONS} == {quirk for row in ROWS for quirk in row.quirks}
+    assert {NO_STREAM_OPTIONS, OPENROUTER_WORDS} == {quirk for row in ROWS for quirk in row.quirks}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.is_local and row.base_url], ids=lambda row: row.name)
