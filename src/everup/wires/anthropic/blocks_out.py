@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
-from everup.errors import EverupError
 from everup.shapes.chat import Document, Image, Text
 from everup.wires.mint import digest
+from everup.wires.unsayable import Unwritable
 
 if TYPE_CHECKING:
     from everup.shapes.chat import CacheMark, Part, Thinking, ToolCall, ToolResult
@@ -33,14 +33,6 @@ NO_ARGUMENTS = frozenset({"", "null"})
 EMPTY = Raw(b"{}")
 ANY_DETAIL = frozenset({"", "auto"})
 decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
-
-
-class Unwritable(EverupError):
-    """A part that this wire cannot hold, by its place; caught in `write_chat`."""
-
-    def __init__(self, place: str, why: str) -> None:
-        super().__init__(f"{place} {why}")
-        self.place = place
 
 
 class BlocksOut:

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everup.policy.faults import make_fault
 from everup.shapes.chat import Encoded
-from everup.shapes.fault import FaultKind
-from everup.wires.anthropic.blocks_out import Unwritable
 from everup.wires.anthropic.cache import add_marks
 from everup.wires.anthropic.models import Traits, traits_of
 from everup.wires.anthropic.quirks import NO_SYSTEM_TURNS
@@ -25,6 +22,7 @@ from everup.wires.anthropic.thinking_out import plan_thinking
 from everup.wires.anthropic.tools_out import FORCED, answer_tool, choice_of, tools_of
 from everup.wires.anthropic.turns_out import TurnsOut
 from everup.wires.mint import digest
+from everup.wires.unsayable import Unwritable
 
 if TYPE_CHECKING:
     from everup.shapes.chat import ChatRequest
@@ -52,7 +50,7 @@ def write_chat(chat: ChatRequest, candidate: Candidate, *, foreign: frozenset[st
     try:
         turns.write(chat.messages)
     except Unwritable as broken:
-        return Encoded(fault=make_fault(FaultKind.UNSUPPORTED, f"{broken}.", param=broken.place))
+        return Encoded(fault=broken.fault())
     answer = answer_tool(chat, traits)
     tools = tools_of(chat, traits, answer, turns.blocks)
     choice = choice_of(chat, traits, answer, turns.blocks)

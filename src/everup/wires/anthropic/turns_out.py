@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from everup.shapes.chat import Role, Text, Thinking, ToolCall, ToolResult
-from everup.wires.anthropic.blocks_out import BlocksOut, Row, Unwritable
+from everup.wires.anthropic.blocks_out import BlocksOut, Row
+from everup.wires.unsayable import Unwritable
 
 if TYPE_CHECKING:
     from everup.shapes.chat import Message

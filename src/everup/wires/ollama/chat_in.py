@@ -33,7 +33,7 @@ from everup.wires.fields import EMPTY_VALUES
 from everup.wires.mint import mint_call_id
 from everup.wires.ollama.quirks import media_type_of
 from everup.wires.ollama.reply_in import Call, arguments_of
-from everup.wires.ollama.unsayable import Unsayable
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

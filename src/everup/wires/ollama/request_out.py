@@ -17,7 +17,7 @@ from everup.shapes.chat import ChatRequest, Encoded, Sampling, Tool, ToolMode
 from everup.wires.ollama.quirks import think_of
 from everup.wires.ollama.relay_request import merge_params
 from everup.wires.ollama.turns_out import Turns
-from everup.wires.ollama.unsayable import Unsayable
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from everup.shapes.route import Candidate

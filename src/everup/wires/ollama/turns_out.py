@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from everup.shapes.chat import Audio, Document, Image, Message, Role, Text, Thinking, ToolCall, ToolResult
-from everup.wires.ollama.unsayable import Unsayable
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from everup.shapes.chat import Part

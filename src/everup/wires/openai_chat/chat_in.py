@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everup.policy.faults import make_fault
 from everup.shapes.chat import ChatRequest, Format, Sampling
-from everup.shapes.fault import Fault, FaultKind
 from everup.wires.fields import EMPTY_VALUES, decode_any
 from everup.wires.openai_chat.effort_in import READ as REASONING_FIELDS
 from everup.wires.openai_chat.effort_in import read_reasoning
 from everup.wires.openai_chat.tools_in import decode_table, read_choice, read_tools, value_of
 from everup.wires.openai_chat.turns_in import read_turns
-from everup.wires.openai_chat.values import Unsayable, flag, kind_of, number, rows, text, whole
+from everup.wires.openai_chat.values import flag, kind_of, number, rows, text, whole
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from everup.shapes.asked import Asked
+    from everup.shapes.fault import Fault
 
 READ = REASONING_FIELDS | {
     "model",
@@ -67,7 +67,7 @@ def read_chat(asked: Asked) -> ChatRequest | Fault:
     try:
         return chat_of(asked)
     except Unsayable as broken:
-        return make_fault(FaultKind.UNSUPPORTED, f"{broken}.", param=broken.place)
+        return broken.fault()
 
 
 def chat_of(asked: Asked) -> ChatRequest:

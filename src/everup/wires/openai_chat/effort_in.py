@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from everup.shapes.chat import Effort, Reasoning
 from everup.wires.openai_chat.tools_in import value_of
-from everup.wires.openai_chat.values import Table, Unsayable, flag, table, whole
+from everup.wires.openai_chat.values import Table, flag, table, whole
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from everup.shapes.chat import Audio, CacheMark, Document, Image, Part, Text, ToolResult
-from everup.wires.openai_chat.values import Table, Unsayable, kind_of, table, text
+from everup.wires.openai_chat.values import Table, kind_of, table, text
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from everup.policy.faults import make_fault
 from everup.shapes.chat import Effort, Encoded, ToolMode
-from everup.shapes.fault import FaultKind
 from everup.wires.openai_chat.quirks import NO_STREAM_OPTIONS, OPENROUTER_WORDS, limit_name
 from everup.wires.openai_chat.relay_request import OURS, USAGE_ONLY, merge_params
-from everup.wires.openai_chat.turns_out import Row, TurnsOut, Unwritable
+from everup.wires.openai_chat.turns_out import Row, TurnsOut
+from everup.wires.unsayable import Unwritable
 
 if TYPE_CHECKING:
     from everup.shapes.chat import ChatRequest, Format, Reasoning, Tool, ToolChoice
@@ -37,7 +36,7 @@ def write_chat(chat: ChatRequest, candidate: Candidate, *, foreign: frozenset[st
     try:
         messages = [row for index, each in enumerate(chat.messages) for row in turns.write(each, f"messages[{index}]")]
     except Unwritable as broken:
-        return Encoded(fault=make_fault(FaultKind.UNSUPPORTED, f"{broken}.", param=broken.place))
+        return Encoded(fault=broken.fault())
     body: Row = {"model": candidate.model.ref.model, "messages": messages}
     body |= tools_of(chat, turns)
     body |= sampling_of(chat)

@@ -15,7 +15,8 @@ from msgspec import Raw
 from everup.shapes.chat import Tool, ToolChoice, ToolMode
 from everup.wires.fields import decode_any
 from everup.wires.openai_chat.parts_in import read_mark
-from everup.wires.openai_chat.values import Table, Unsayable, flag, kind_of, rows, table, text
+from everup.wires.openai_chat.values import Table, flag, kind_of, rows, table, text
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

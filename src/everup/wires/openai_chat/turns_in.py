@@ -15,7 +15,8 @@ from everup.shapes.chat import Document, Image, Message, Part, Role, Text, ToolC
 from everup.wires.mint import mint_call_id
 from everup.wires.openai_chat.parts_in import THINKING_TYPES, read_mark, read_parts, with_mark
 from everup.wires.openai_chat.thoughts import read_replayed
-from everup.wires.openai_chat.values import Table, Unsayable, kind_of, rows, table, text
+from everup.wires.openai_chat.values import Table, kind_of, rows, table, text
+from everup.wires.unsayable import Unsayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

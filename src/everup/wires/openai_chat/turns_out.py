@@ -9,27 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from everup.errors import EverupError
 from everup.shapes.chat import Audio, Document, Image, Part, Role, Text, Thinking, ToolCall, ToolResult
 from everup.wires.openai_chat.reasoning import ALL
 from everup.wires.openai_chat.thoughts import write_details
+from everup.wires.unsayable import Unwritable
 
 if TYPE_CHECKING:
     from everup.shapes.chat import CacheMark, Message
 
 Row = dict[str, object]
-
-
-class Unwritable(EverupError):
-    """
-    A part that this wire cannot hold, `place` as in `messages[3].parts[1]`.
-
-    Caught in `request_out.write_chat`.
-    """
-
-    def __init__(self, place: str, why: str) -> None:
-        super().__init__(f"{place} {why}")
-        self.place = place
 
 
 class TurnsOut:

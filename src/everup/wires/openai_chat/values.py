@@ -1,30 +1,17 @@
 """
 JSON values of a client's request, each with its place in it.
 
-Lives here: what a value must be to be said in another wire, and the one exception for what cannot. Must not: any
-field's name. Called by the files that read a request; `chat_in.read_chat` turns the exception into a fault.
+Lives here: what a value must be to be said in another wire. Must not: any field's name. Called by the files that
+read a request; `chat_in.read_chat` turns the exception into a fault.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from everup.errors import EverupError
+from everup.wires.unsayable import Unsayable
 
 Table = dict[str, Any]
-
-
-class Unsayable(EverupError):
-    """
-    Something that only a provider of the client's own wire could understand.
-
-    `place` is written as the client would (`messages[3].content[1]`); `why` never holds a text of the client.
-    """
-
-    def __init__(self, place: str, why: str) -> None:
-        super().__init__(f"'{place}' {why}")
-        self.place = place
-        self.why = why
 
 
 def text(value: object, place: str) -> str:

@@ -19,10 +19,18 @@ class Unsayable(EverupError):
     `place` is written as the client would (`messages[3].content[1]`); `why` never holds a text of the client.
     """
 
+    words = "'{place}' {why}."
+
     def __init__(self, place: str, why: str) -> None:
-        super().__init__(f"'{place}' {why}.")
+        super().__init__(self.words.format(place=place, why=why))
         self.place = place
 
     def fault(self) -> Fault:
         """Return it as the fault of a request that this attempt cannot be sent."""
         return make_fault(FaultKind.UNSUPPORTED, str(self), param=self.place)
+
+
+class Unwritable(Unsayable):
+    """A part that an upstream's wire cannot hold; its place begins the sentence."""
+
+    words = "{place} {why}."
