@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from everup.shapes.chat import ChatRequest, Format, Sampling
-from everup.wires.fields import EMPTY_VALUES, decode_any
+from everup.wires.fields import EMPTY_VALUES
 from everup.wires.openai_chat.effort_in import READ as REASONING_FIELDS
 from everup.wires.openai_chat.effort_in import read_reasoning
 from everup.wires.openai_chat.tools_in import decode_table, read_choice, read_tools, value_of
@@ -75,7 +75,7 @@ def chat_of(asked: Asked) -> ChatRequest:
     fields = asked.fields
     check_native(fields)
     return ChatRequest(
-        messages=read_turns(decode_any(fields["messages"])),
+        messages=read_turns(value_of(fields, "messages")),
         tools=read_tools(fields),
         tool_choice=read_choice(fields),
         is_parallel=read_parallel(fields),

@@ -85,8 +85,17 @@ def read_function(function: dict[str, Raw], place: str, marked: dict[str, Raw]) 
 
 
 def value_of(row: Mapping[str, Raw], name: str) -> Any:
-    """Return a field's value, None where it is absent."""
-    return decode_any(row[name]) if name in row else None
+    """
+    Return a field's value, None where it is absent.
+
+    `Unsayable` for a number beyond any range (`1e999`): a provider of the client's own wire gets it as it is.
+    """
+    if name not in row:
+        return None
+    try:
+        return decode_any(row[name])
+    except ValueError:
+        raise Unsayable(name, "holds a value that cannot be read") from None
 
 
 def read_choice(fields: Mapping[str, Raw]) -> ToolChoice | None:
