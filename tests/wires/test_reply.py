@@ -118,3 +118,10 @@ def test_minted_signatures_are_told() -> None:
     """A whole answer tells the signatures of its reasoning parts."""
     body = chat({"content": "x", "reasoning_details": [{"type": "reasoning.encrypted", "data": "enc"}]})
     assert ("enc",) == read(body).minted
+
+
+@pytest.mark.parametrize("told", [-5, 10**12, None, "many", True])
+def test_an_absurd_count_is_estimated_from_the_text(told: object) -> None:
+    """A count of the answer that nobody can believe is estimated from its characters and marked so (row 55)."""
+    body = chat({"content": "x" * 400}, usage={"prompt_tokens": 9, "completion_tokens": told})
+    assert Usage(input_tokens=9, output_tokens=100, is_estimated=True) == read(body).usage

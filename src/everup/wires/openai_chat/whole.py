@@ -37,11 +37,9 @@ def read_reply(content_type: str, body: bytes, asked: Asked, candidate: Candidat
     answer = judge(content_type, body, candidate)
     if isinstance(answer, Fault):
         return Reply(fault=answer)
-    usage = answer.usage
-    chars = 0 if usage is not None and type(usage.completion_tokens) is int else measure(answer)[0]
     return Reply(
         raw=body,
-        usage=usage_of(answer, asked.needs.prompt_tokens, chars),
+        usage=usage_of(answer, asked.needs.prompt_tokens, chars_in(answer)),
         model=answer.model if isinstance(answer.model, str) else "",
         minted=signatures_in(answer),
     )
@@ -60,7 +58,7 @@ def judge(content_type: str, body: bytes, candidate: Candidate) -> Chunk | Fault
         return make_fault(FaultKind.MALFORMED, f"the answer is not valid JSON: {where(broken)}")
     if answer is None or answer.error or answer.choices is None:
         return fault_of_shape(body, candidate)
-    if measure(answer)[1]:
+    if is_empty(answer):
         return make_fault(FaultKind.EMPTY_ANSWER, "a whole answer without any content")
     return answer
 
@@ -93,20 +91,21 @@ def fault_of_shape(body: bytes, candidate: Candidate) -> Fault:
     return make_fault(FaultKind.MALFORMED, "the answer is JSON but not a chat completion")
 
 
-def measure(answer: Chunk) -> tuple[int, bool]:
-    """Return an answer's characters and whether it says nothing at all (row 35)."""
-    chars = 0
-    is_empty = True
+def is_empty(answer: Chunk) -> bool:
+    """Return whether an answer says nothing at all, and no reason explains that (row 35)."""
     for choice in answer.choices or ():
         message = choice.message or choice.delta
-        if message is not None:
-            if isinstance(message.content, str):
-                chars += len(message.content)
-            if look_at(message) & CONTENT:
-                is_empty = False
         if choice.text or choice.finish_reason in SPEAKS_WITHOUT_TEXT:
-            is_empty = False
-    return chars, is_empty
+            return False
+        if message is not None and look_at(message) & CONTENT:
+            return False
+    return True
+
+
+def chars_in(answer: Chunk) -> int:
+    """Return how many characters of text an answer holds, for an estimate where it counts none."""
+    messages = [choice.message or choice.delta for choice in answer.choices or ()]
+    return sum(len(each.content) for each in messages if each is not None and isinstance(each.content, str))
 
 
 def usage_of(answer: Chunk, prompt_tokens: int, chars: int) -> Usage:
