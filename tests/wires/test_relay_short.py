@@ -46,5 +46,8 @@ def test_the_short_way_is_the_long_way(data: bytes, before: bytes, asked: Asked)
         stream.feed(ROLE)
         stream.feed(before)
     assert long.relay(long.splitter.feed(data)) == short.feed(data)
-    kept = [{**vars(each), "splitter": bytes(each.splitter.buffer), "usage_seen": None} for each in (short, long)]
+    kept = [
+        {**vars(each), "splitter": bytes(each.splitter.buffer), "opening": vars(each.opening), "usage_seen": None}
+        for each in (short, long)
+    ]
     assert kept[1] == kept[0]

@@ -31,8 +31,8 @@ from everup.shapes.stream import (
     ToolCallStarted,
     UsageSeen,
 )
-from everup.wires.bodies import fault_of_bytes
-from everup.wires.framing import BOM, Frame, LineSplitter
+from everup.wires.framing import Frame, LineSplitter
+from everup.wires.opening import Opening
 from everup.wires.tokens import estimate_usage, tokens_in
 
 if TYPE_CHECKING:
@@ -64,10 +64,6 @@ BITS: dict[type, int] = {
 }
 SPEAKS_WITHOUT_TEXT = frozenset(StopReason) - {StopReason.END}
 """Reasons that make an answer without text a whole one (rows 35, 36)."""
-FIELD_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
-FIELD_BYTES_MAX = 6
-BLANKS_MAX = 4096
-"""Blanks before the first frame that are kept: some servers send them to show that they live."""
 MINTED_MAX = 256
 EMPTY = Batch()
 
@@ -95,7 +91,6 @@ class Passage:
         self.asked = asked
         self.chat = chat
         self.candidate = candidate
-        self.content_type = content_type.lower()
         self.limits = limits
         self.usage: Usage | None = None
         self.model = ""
@@ -106,9 +101,8 @@ class Passage:
         self.framer = upstream.open_framer(limits)
         self.reader = upstream.open_reader(chat, candidate)
         self.writer = client.open_writer(asked, created_unix_s=created_unix_s)
-        self.head = b""
-        self.whole: bytearray | None = None
-        self.is_sniffed = False
+        self.opening = Opening(content_type, limits, is_lines=isinstance(self.framer, LineSplitter))
+        self.is_begun = False
         self.is_over = False
         self.total = 0
         self.fed_bytes = 0
@@ -125,12 +119,15 @@ class Passage:
         if self.is_over or not data:
             return EMPTY
         self.fed_bytes += len(data)
-        if self.is_sniffed:
+        if self.is_begun:
             return self.pass_on(self.framer.feed(data))
-        if self.whole is not None:
-            return self.collect(data)
-        self.head += data
-        return self.sniff()
+        begun = self.opening.take(data)
+        if begun is None:
+            return Batch(b"", Seen.PING)
+        if not isinstance(begun, bytes):
+            return self.end(b"", 0, begun)
+        self.is_begun = True
+        return self.pass_on(self.framer.feed(begun))
 
     def close(self) -> Batch:
         """
@@ -140,11 +137,10 @@ class Passage:
         """
         if self.is_over:
             return EMPTY
-        if self.whole is not None:
-            return self.close_whole(bytes(self.whole))
-        if not self.is_sniffed:
-            fault = fault_of_bytes(self.content_type, self.head)
-            return self.end(b"", 0, fault or make_fault(FaultKind.MALFORMED, "neither a stream nor JSON"))
+        if self.opening.whole is not None:
+            return self.close_whole(bytes(self.opening.whole))
+        if not self.is_begun:
+            return self.end(b"", 0, self.opening.fault_at_end())
         rest = self.framer.rest()
         raw, bits = self.look(rest, is_rest=True) if rest is not None else (b"", 0)
         if self.fault is None and not bits & END:
@@ -153,43 +149,9 @@ class Passage:
             raw += b"" if self.is_raw else self.writer.write(last)
         return self.finish(raw, bits)
 
-    def sniff(self) -> Batch:
-        """Return the batch of the first bytes once they say what they are (row 33)."""
-        start = self.head.removeprefix(BOM).lstrip()
-        if self.content_type.startswith("text/html") or start[:1] == b"<":
-            return self.end(b"", 0, make_fault(FaultKind.HTML_PAGE, "status 200 with an HTML page, not an answer"))
-        if not start or (len(self.head) < len(BOM) and BOM.startswith(self.head)):
-            self.head = b"" if len(self.head) > BLANKS_MAX else self.head
-            return Batch(b"", Seen.PING)
-        data, self.head = self.head, b""
-        is_json = start[:1] == b"{"
-        if isinstance(self.framer, LineSplitter):
-            is_stream = is_json or self.content_type.startswith("application/x-ndjson")
-        elif is_json:
-            self.whole = bytearray()
-            return self.collect(data)
-        else:
-            is_stream = self.content_type.startswith("text/event-stream") or start.startswith(FIELD_STARTS)
-        if is_stream:
-            self.is_sniffed = True
-            return self.pass_on(self.framer.feed(data.removeprefix(BOM) if is_json else data))
-        if len(start) < FIELD_BYTES_MAX and any(field.startswith(start) for field in FIELD_STARTS):
-            self.head = data
-            return Batch(b"", Seen.PING)
-        return self.end(b"", 0, make_fault(FaultKind.MALFORMED, "neither a stream nor JSON"))
-
-    def collect(self, data: bytes) -> Batch:
-        """Return a sign of life for more of a whole answer, or the fault of its size."""
-        whole = self.whole if self.whole is not None else bytearray()
-        whole += data
-        if len(whole) > self.limits.upstream_body_bytes_max:
-            most = self.limits.upstream_body_bytes_max
-            return self.end(b"", 0, make_fault(FaultKind.OVERSIZE, f"an answer of more than {most:,} bytes"))
-        return Batch(b"", Seen.PING)
-
     def close_whole(self, body: bytes) -> Batch:
         """Return a whole JSON answer as the stream that was asked for."""
-        answer = self.upstream.read_answer(self.content_type, body, self.chat, self.candidate)
+        answer = self.upstream.read_answer(self.opening.content_type, body, self.chat, self.candidate)
         if answer.fault is not None:
             return self.end(b"", 0, answer.fault)
         events = events_of(answer)
@@ -311,8 +273,7 @@ class Passage:
     def end(self, raw: bytes, bits: int, fault: Fault | None) -> Batch:
         """Return the last batch; the usage is settled: what was told, else an estimate."""
         self.is_over = True
-        self.head = b""
-        self.whole = None
+        self.opening.clear()
         if self.usage is None and self.total & SHOWN:
             self.usage = estimate_usage(prompt_tokens=self.asked.needs.prompt_tokens, answer_chars=self.chars)
         elif self.usage is not None and self.usage.is_estimated:

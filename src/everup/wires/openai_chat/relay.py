@@ -15,9 +15,8 @@ from everup.policy.classify import ErrorSeen, classify_error
 from everup.policy.faults import make_fault, with_billing
 from everup.shapes.events import Batch, Seen, Usage
 from everup.shapes.fault import FaultKind
-from everup.wires.bodies import fault_of_bytes
 from everup.wires.errors_in import error_in
-from everup.wires.framing import BOM, Frame, SseSplitter
+from everup.wires.framing import Frame, SseSplitter
 from everup.wires.openai_chat.chunk import (
     CONTENT,
     END,
@@ -38,6 +37,7 @@ from everup.wires.openai_chat.chunk import (
 from everup.wires.openai_chat.reasoning import collect_signatures
 from everup.wires.openai_chat.usage import UsageSeen, read_usage
 from everup.wires.openai_chat.whole import DONE, as_stream, read_reply
+from everup.wires.opening import Opening
 from everup.wires.tokens import estimate_usage
 
 if TYPE_CHECKING:
@@ -47,11 +47,7 @@ if TYPE_CHECKING:
     from everup.shapes.route import Candidate
 
 EMPTY = Batch()
-FIELD_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
-FIELD_BYTES_MAX = 6
 CHUNK_START = b"data: {"
-BLANKS_MAX = 4096
-"""Blanks before the first event that are kept: some servers send them to show that they live."""
 
 
 class ChatRelay:
@@ -60,15 +56,13 @@ class ChatRelay:
     def __init__(self, asked: Asked, candidate: Candidate, content_type: str, limits: Limits) -> None:
         self.asked = asked
         self.candidate = candidate
-        self.content_type = content_type.lower()
         self.limits = limits
         self.usage: Usage | None = None
         self.model = ""
         self.dropped_events = 0
         self.minted: list[str] = []
         self.splitter = SseSplitter(limits.sse_line_bytes_max)
-        self.head = b""
-        self.whole: bytearray | None = None
+        self.opening = Opening(content_type, limits)
         self.is_sse = False
         self.is_over = False
         self.total = 0
@@ -113,10 +107,13 @@ class ChatRelay:
             return EMPTY
         if self.is_sse:
             return self.relay(self.splitter.feed(data))
-        if self.whole is not None:
-            return self.collect(data)
-        self.head += data
-        return self.sniff()
+        begun = self.opening.take(data)
+        if begun is None:
+            return Batch(b"", Seen.PING)
+        if not isinstance(begun, bytes):
+            return self.end(b"", 0, begun)
+        self.is_sse = True
+        return self.relay(self.splitter.feed(begun))
 
     def close(self) -> Batch:
         """
@@ -126,11 +123,10 @@ class ChatRelay:
         """
         if self.is_over:
             return EMPTY
-        if self.whole is not None:
-            return self.close_whole(bytes(self.whole))
+        if self.opening.whole is not None:
+            return self.close_whole(bytes(self.opening.whole))
         if not self.is_sse:
-            fault = fault_of_bytes(self.content_type, self.head)
-            return self.end(b"", 0, fault or make_fault(FaultKind.MALFORMED, "neither an event stream nor JSON"))
+            return self.end(b"", 0, self.opening.fault_at_end())
         rest = self.splitter.rest()
         raw, bits = b"", 0
         if rest is not None and (bits := self.look(rest, is_rest=True)) > 0:
@@ -142,39 +138,9 @@ class ChatRelay:
             raw += DONE if self.fault is None and not self.total & END else b""
         return self.end(raw, bits, self.fault)
 
-    def sniff(self) -> Batch:
-        """Return the batch of the first bytes once they say what they are (row 33)."""
-        start = self.head.removeprefix(BOM).lstrip()
-        if self.content_type.startswith("text/html") or start[:1] == b"<":
-            return self.end(b"", 0, make_fault(FaultKind.HTML_PAGE, "status 200 with an HTML page, not an answer"))
-        if not start or (len(self.head) < len(BOM) and BOM.startswith(self.head)):
-            self.head = b"" if len(self.head) > BLANKS_MAX else self.head
-            return Batch(b"", Seen.PING)
-        data, self.head = self.head, b""
-        if start[:1] == b"{":
-            self.whole = bytearray()
-            return self.collect(data)
-        is_event_stream = self.content_type.startswith("text/event-stream")
-        if is_event_stream or start.startswith(FIELD_STARTS):
-            self.is_sse = True
-            return self.relay(self.splitter.feed(data))
-        if len(start) < FIELD_BYTES_MAX and any(field.startswith(start) for field in FIELD_STARTS):
-            self.head = data
-            return Batch(b"", Seen.PING)
-        return self.end(b"", 0, make_fault(FaultKind.MALFORMED, "neither an event stream nor JSON"))
-
-    def collect(self, data: bytes) -> Batch:
-        """Return a sign of life for more of a whole answer, or the fault of its size."""
-        whole = self.whole if self.whole is not None else bytearray()
-        whole += data
-        if len(whole) > self.limits.upstream_body_bytes_max:
-            most = self.limits.upstream_body_bytes_max
-            return self.end(b"", 0, make_fault(FaultKind.OVERSIZE, f"an answer of more than {most:,} bytes"))
-        return Batch(b"", Seen.PING)
-
     def close_whole(self, body: bytes) -> Batch:
         """Return a whole JSON answer as the stream that was asked for."""
-        reply = read_reply(self.content_type, body, self.asked, self.candidate)
+        reply = read_reply(self.opening.content_type, body, self.asked, self.candidate)
         if reply.fault:
             return self.end(b"", 0, reply.fault)
         try:
@@ -354,8 +320,7 @@ class ChatRelay:
     def end(self, raw: bytes, bits: int, fault: Fault | None) -> Batch:
         """Return the last batch; the usage is settled: what was told, else an estimate."""
         self.is_over = True
-        self.head = b""
-        self.whole = None
+        self.opening.clear()
         prompt_tokens = self.asked.needs.prompt_tokens
         if self.usage_seen is not None:
             self.usage = read_usage(self.usage_seen, prompt_tokens=prompt_tokens, answer_chars=self.chars)
