@@ -216,7 +216,10 @@ INTERLEAVED = (
 ODD: tuple[Row, ...] = (
     structs.replace(
         # Blocks come one after the other in this wire: what grows a block that is over is a cut, never glued wrongly.
-        streamed("A.mixed", "two calls mixed", *INTERLEAVED, pair=moved("cut"), alone=failed(503, "cut", "cut")),
+        # In one write: where the first call came in a read of its own, it was shown and nobody else may follow.
+        streamed(
+            "A.mixed", "two calls mixed", b"".join(INTERLEAVED), pair=moved("cut"), alone=failed(503, "cut", "cut")
+        ),
         fields={"tools": TOOLS},
     ),
     odd("start", "message_start twice", a.BEGUN, *a.message_sse("first")),

@@ -1,6 +1,7 @@
 """
-The first bytes of an answer to a request for a stream, until they say what it is (FAULTS row 33).
+The first bytes of an answer to a request for a stream.
 
+Until they say what it is (FAULTS row 33).
 Lives here: a stream, a whole JSON answer instead, a web page, or nothing of these; and the whole answer while it
 comes. Must not: frames (see `framing`) and any wire's fields. Called by every relay of a stream.
 """
@@ -62,7 +63,11 @@ class Opening:
         return self.grow(head)
 
     def take_unbraced(self, start: bytes) -> bytes | Fault | None:
-        """Return the same of bytes that begin with no brace: by the type, or by the first field."""
+        """
+        Return the same of bytes that begin with no brace.
+
+        By the type, or by the first field.
+        """
         if self.is_lines:
             is_stream = self.content_type.startswith("application/x-ndjson")
         else:

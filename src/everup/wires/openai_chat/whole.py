@@ -92,7 +92,11 @@ def fault_of_shape(body: bytes, candidate: Candidate) -> Fault:
 
 
 def is_empty(answer: Chunk) -> bool:
-    """Return whether an answer says nothing at all, and no reason explains that (row 35)."""
+    """
+    Return whether an answer says nothing at all, and no reason explains that.
+
+    Row 35.
+    """
     for choice in answer.choices or ():
         message = choice.message or choice.delta
         if choice.text or choice.finish_reason in SPEAKS_WITHOUT_TEXT:
@@ -103,7 +107,11 @@ def is_empty(answer: Chunk) -> bool:
 
 
 def chars_in(answer: Chunk) -> int:
-    """Return how many characters of text an answer holds, for an estimate where it counts none."""
+    """
+    Return how many characters of text an answer holds.
+
+    For an estimate where it counts none.
+    """
     messages = [choice.message or choice.delta for choice in answer.choices or ()]
     return sum(len(each.content) for each in messages if each is not None and isinstance(each.content, str))
 
