@@ -11,10 +11,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from everup.errors import RequestError
-from everup.wires.scan import too_deep
+from everup.wires.scan import check_field, check_keys, too_deep
 
 if TYPE_CHECKING:
     from everup.shapes.limits import Limits
@@ -36,8 +36,17 @@ FORBIDDEN = frozenset(
 )
 """Fields by which some gateways let a caller choose where a provider's key is sent (S10)."""
 EMPTY_VALUES = frozenset({b"null", b"[]", b"{}", b'""', b"false"})
+
+
+class Item(Struct):
+    """Any message; its role is looked at, everything else may be a wire's own."""
+
+    role: object = None
+
+
 decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 decode_any = msgspec.json.Decoder().decode
+decode_items = msgspec.json.Decoder(list[Item]).decode
 
 
 def read_fields(body: bytes, limits: Limits) -> dict[str, Raw]:
@@ -133,3 +142,39 @@ def read_bool(fields: dict[str, Raw], name: str) -> bool:
 def is_given(fields: dict[str, Raw], name: str) -> bool:
     """Return whether a field is there and not empty."""
     return name in fields and bytes(fields[name]) not in EMPTY_VALUES
+
+
+def check_sizes(fields: dict[str, Raw], body: bytes, limits: Limits) -> None:
+    """`RequestError` for a refused field, or JSON beyond the limits (S15)."""
+    check_allowed(fields)
+    check_keys(body, limits)
+    for raw in fields.values():
+        check_field(bytes(raw), limits)
+
+
+def check_allowed(fields: dict[str, Raw]) -> None:
+    """`RequestError` for a field that would choose the upstream (S10)."""
+    if not FORBIDDEN.isdisjoint(fields):
+        raise forbidden(next(name for name in fields if name in FORBIDDEN))
+
+
+def check_messages(raw: Raw | None, *, roles: str, hint: str = "") -> Raw:
+    """
+    Return the messages, which are a list of objects with a role.
+
+    Else `RequestError`. `roles` says what a role is ("a text such as ..."), `hint` what no message may mean.
+    """
+    if raw is None:
+        raise RequestError(400, "missing_messages", "You must provide 'messages'.", param="messages")
+    try:
+        items = decode_items(raw)
+    except msgspec.ValidationError:
+        raise RequestError(400, "invalid_value", "'messages' must be a list of objects.", param="messages") from None
+    if not items:
+        words = "'messages' must be a list with at least one message."
+        raise RequestError(400, "invalid_value", words, param="messages", hint=hint)
+    for place, item in enumerate(items):
+        if not isinstance(item.role, str) or not item.role:
+            param = f"messages[{place}].role"
+            raise RequestError(400, "invalid_value", f"'{param}' must be {roles}.", param=param)
+    return raw

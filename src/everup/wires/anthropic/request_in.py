@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from everup.errors import RequestError
 from everup.shapes.asked import Asked
 from everup.shapes.route import Needs
-from everup.wires.fields import FORBIDDEN, forbidden, is_given, read_bool, read_fields, read_model
-from everup.wires.scan import check_field, check_keys
+from everup.wires.fields import check_messages, check_sizes, is_given, read_bool, read_fields, read_model
 
 if TYPE_CHECKING:
     from everup.shapes.limits import Limits
@@ -31,12 +29,6 @@ MEDIA_MARKS = (b'"image"', b'"document"')
 THINKING_MARK = b'thinking"'
 """Ends both `"thinking"` and `"redacted_thinking"`."""
 THINKS = frozenset({"enabled", "adaptive"})
-
-
-class Item(Struct):
-    """Any object; its role is looked at."""
-
-    role: object = None
 
 
 class Turn(Struct):
@@ -82,7 +74,6 @@ class Media(Struct, frozen=True):
         return Media(self.images + other.images, self.size_bytes + other.size_bytes, self.tokens + other.tokens)
 
 
-decode_items = msgspec.json.Decoder(list[Item]).decode
 decode_turns = msgspec.json.Decoder(list[Turn]).decode
 decode_blocks = msgspec.json.Decoder(list[Block]).decode
 decode_kind = msgspec.json.Decoder(Kind).decode
@@ -99,7 +90,7 @@ def read_request(body: bytes, limits: Limits) -> Asked:
     fields = read_fields(body, limits)
     check_sizes(fields, body, limits)
     model = read_model(fields.get("model"))
-    messages = read_messages(fields.get("messages"))
+    messages = check_messages(fields.get("messages"), roles='"user" or "assistant"')
     text = bytes(messages)
     return Asked(
         wire="anthropic",
@@ -111,37 +102,6 @@ def read_request(body: bytes, limits: Limits) -> Asked:
         body_bytes=len(body),
         is_plain=THINKING_MARK not in text,
     )
-
-
-def check_sizes(fields: dict[str, Raw], body: bytes, limits: Limits) -> None:
-    """`RequestError` for a refused field, or JSON beyond the limits (S15)."""
-    if not FORBIDDEN.isdisjoint(fields):
-        raise forbidden(next(name for name in fields if name in FORBIDDEN))
-    check_keys(body, limits)
-    for raw in fields.values():
-        check_field(bytes(raw), limits)
-
-
-def read_messages(raw: Raw | None) -> Raw:
-    """
-    Return the messages.
-
-    `RequestError` unless they are a non-empty list of objects with a role.
-    """
-    if raw is None:
-        raise RequestError(400, "missing_messages", "You must provide 'messages'.", param="messages")
-    try:
-        items = decode_items(raw)
-    except msgspec.ValidationError:
-        raise RequestError(400, "invalid_value", "'messages' must be a list of objects.", param="messages") from None
-    if not items:
-        words = "'messages' must be a list with at least one message."
-        raise RequestError(400, "invalid_value", words, param="messages")
-    for place, item in enumerate(items):
-        if not isinstance(item.role, str) or not item.role:
-            param = f"messages[{place}].role"
-            raise RequestError(400, "invalid_value", f'\'{param}\' must be "user" or "assistant".', param=param)
-    return raw
 
 
 def media_in(messages: Raw, text: bytes) -> Media:

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from everup.errors import RequestError
 from everup.shapes.asked import Asked
 from everup.shapes.route import Needs
-from everup.wires.fields import FORBIDDEN, forbidden, is_given, read_bool, read_fields, read_model
-from everup.wires.scan import check_field, check_keys
+from everup.wires.fields import check_messages, check_sizes, is_given, read_bool, read_fields, read_model
 
 if TYPE_CHECKING:
     from everup.shapes.limits import Limits
@@ -27,13 +25,8 @@ IMAGE_TOKENS = 1000
 IMAGE_MARK = b'"images"'
 THINKING_MARK = b'"thinking"'
 NOT_THINKING = frozenset({b"null", b"false", b'""', b'"none"'})
-NOTHING = Raw(b"")
-
-
-class Item(Struct):
-    """Any message; its role is looked at."""
-
-    role: object = None
+A_ROLE = 'a text such as "user"'
+EMPTY_HINT = "Models are loaded by their own server when they are first asked."
 
 
 class Pictured(Struct):
@@ -48,7 +41,6 @@ class Options(Struct):
     num_predict: int | None = None
 
 
-decode_items = msgspec.json.Decoder(list[Item]).decode
 decode_pictured = msgspec.json.Decoder(list[Pictured]).decode
 decode_options = msgspec.json.Decoder(Options).decode
 
@@ -62,7 +54,7 @@ def read_request(body: bytes, limits: Limits) -> Asked:
     fields = read_fields(body, limits)
     check_sizes(fields, body, limits)
     model = read_model(fields.get("model"))
-    messages = read_messages(fields.get("messages"))
+    messages = check_messages(fields.get("messages"), roles=A_ROLE, hint=EMPTY_HINT)
     return Asked(
         wire="ollama",
         model=model,
@@ -75,15 +67,6 @@ def read_request(body: bytes, limits: Limits) -> Asked:
     )
 
 
-def check_sizes(fields: dict[str, Raw], body: bytes, limits: Limits) -> None:
-    """`RequestError` for a refused field, or JSON beyond the limits (S15)."""
-    if not FORBIDDEN.isdisjoint(fields):
-        raise forbidden(next(name for name in fields if name in FORBIDDEN))
-    check_keys(body, limits)
-    for raw in fields.values():
-        check_field(bytes(raw), limits)
-
-
 def read_stream(fields: dict[str, Raw]) -> bool:
     """
     Return whether the answer is streamed.
@@ -91,29 +74,6 @@ def read_stream(fields: dict[str, Raw]) -> bool:
     In this wire it is unless the client says no.
     """
     return bytes(fields.get("stream", b"null")) == b"null" or read_bool(fields, "stream")
-
-
-def read_messages(raw: Raw | None) -> Raw:
-    """
-    Return the messages.
-
-    `RequestError` unless they are a non-empty list of objects with a role.
-    """
-    if raw is None:
-        raise RequestError(400, "missing_messages", "You must provide 'messages'.", param="messages")
-    try:
-        items = decode_items(raw)
-    except msgspec.ValidationError:
-        raise RequestError(400, "invalid_value", "'messages' must be a list of objects.", param="messages") from None
-    if not items:
-        words = "'messages' must be a list with at least one message."
-        hint = "Models are loaded by their own server when they are first asked."
-        raise RequestError(400, "invalid_value", words, param="messages", hint=hint)
-    for place, item in enumerate(items):
-        if not isinstance(item.role, str) or not item.role:
-            param = f"messages[{place}].role"
-            raise RequestError(400, "invalid_value", f"'{param}' must be a text such as \"user\".", param=param)
-    return raw
 
 
 def images_in(messages: Raw) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from everup.errors import RequestError
+from everup.wires.fields import check_messages
 from everup.wires.scan import too_deep
 
 if TYPE_CHECKING:
@@ -81,12 +81,6 @@ class PlainMessage(Struct, forbid_unknown_fields=True):
     refusal: str | None = None
 
 
-class Item(Struct):
-    """Any object; its role is looked at, everything else may be a provider's own."""
-
-    role: object = None
-
-
 class Part(Struct):
     """A part of any message's content; an image's bytes stay raw."""
 
@@ -95,7 +89,6 @@ class Part(Struct):
 
 
 decode_plain = msgspec.json.Decoder(list[PlainMessage]).decode
-decode_items = msgspec.json.Decoder(list[Item]).decode
 decode_tables = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 decode_parts = msgspec.json.Decoder(list[Part]).decode
 
@@ -106,16 +99,14 @@ def read_messages(raw: Raw | None, limits: Limits) -> Seen:
 
     `RequestError` unless they are a non-empty list of objects.
     """
-    if raw is None:
-        raise RequestError(400, "missing_messages", "You must provide 'messages'.", param="messages")
     try:
-        messages = decode_plain(raw)
+        messages = decode_plain(raw) if raw is not None else []
     except (msgspec.ValidationError, UnicodeDecodeError):
         return read_strange(raw)
     except RecursionError:
         raise too_deep(limits.json_depth_max) from None
-    if not messages:
-        raise empty()
+    if raw is None or not messages:
+        return read_strange(raw)
     images, size = 0, 0
     for message in messages:
         if type(message.content) is list:
@@ -127,19 +118,9 @@ def read_messages(raw: Raw | None, limits: Limits) -> Seen:
     return Seen(images, size, memoryview(raw).nbytes, is_plain=True)
 
 
-def read_strange(raw: Raw) -> Seen:
-    """Return the same of messages with fields that are not known here."""
-    try:
-        items = decode_items(raw)
-    except msgspec.ValidationError:
-        raise RequestError(400, "invalid_value", "'messages' must be a list of objects.", param="messages") from None
-    if not items:
-        raise empty()
-    for place, item in enumerate(items):
-        if not isinstance(item.role, str) or not item.role:
-            param = f"messages[{place}].role"
-            words = f"'{param}' must be a text such as \"user\"."
-            raise RequestError(400, "invalid_value", words, param=param)
+def read_strange(raw: Raw | None) -> Seen:
+    """Return the same of messages with fields not known here; none are refused."""
+    raw = check_messages(raw, roles='a text such as "user"')
     text = bytes(raw)
     if not any(mark in text for mark in IMAGE_MARKS):
         return Seen()
@@ -160,8 +141,3 @@ def parts_of(content: Raw | None) -> list[Part]:
         return decode_parts(content)
     except msgspec.ValidationError:
         return []
-
-
-def empty() -> RequestError:
-    """Return the error for a conversation without messages."""
-    return RequestError(400, "invalid_value", "'messages' must be a list with at least one message.", param="messages")

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from everup.errors import RequestError
 from everup.shapes.asked import Asked
 from everup.shapes.route import Needs
-from everup.wires.fields import FORBIDDEN, forbidden, is_given, read_bool, read_fields, read_model, value_of, wrong
+from everup.wires.fields import check_allowed, is_given, read_bool, read_fields, read_model, value_of, wrong
 from everup.wires.openai_chat.messages import Seen, read_messages
 from everup.wires.scan import check_field, check_keys, is_too_deep, too_deep
 
@@ -73,8 +73,7 @@ def read_request(body: bytes, limits: Limits) -> Asked:
 
 def check_sizes(fields: dict[str, Raw], messages: Seen, body: bytes, limits: Limits) -> None:
     """`RequestError` for a refused field, or JSON beyond the limits (S15)."""
-    if not FORBIDDEN.isdisjoint(fields):
-        raise forbidden(next(name for name in fields if name in FORBIDDEN))
+    check_allowed(fields)
     check_keys(body, limits)
     if messages.is_plain and len(body) - messages.raw_bytes < min(
         2 * limits.json_depth_max, limits.json_number_digits_max
