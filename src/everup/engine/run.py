@@ -111,11 +111,12 @@ class Run:
         """
         Return the first attempt if nothing is held against anybody, the usual case.
 
-        Else None: ask `next`.
+        Else None, and for every later one: ask `next`.
         """
         plan = self.plan
-        is_open = plan.candidates and not self.parts.health.healths and self.loop.time() < plan.deadline_mono_s
-        return FIRST if is_open else None
+        if self.count or self.parts.health.healths or not plan.candidates:
+            return None
+        return FIRST if self.loop.time() < plan.deadline_mono_s else None
 
     async def next(self) -> Try | Stop:
         """

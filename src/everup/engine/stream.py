@@ -63,7 +63,7 @@ class StreamRun:
         hold = self.loop.call_later(self.run.limits.head_hold_s, self.hold_over)
         try:
             while self.stage is not Stage.ENDED:
-                step = (None if self.run.records else self.run.first()) or await self.run.next()
+                step = self.run.first() or await self.run.next()
                 if isinstance(step, Stop):
                     await self.exhausted(step)
                     return

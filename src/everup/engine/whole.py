@@ -62,7 +62,7 @@ class WholeRun:
         None when there are none left. After a race that both lost, what failed in it may be tried once more.
         """
         while True:
-            step = (None if self.run.records else self.run.first()) or await self.run.next()
+            step = self.run.first() or await self.run.next()
             if isinstance(step, Stop):
                 self.stop = step
                 return None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from typing import TYPE_CHECKING
 
 from everup.errors import EverupError, RequestError
 from everup.shapes.failure import Failure
+from everup.surfaces.turn import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 STREAM = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
-CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 FAIL_S = 1.0
 """Time a client has to take the error event of an answer that ends badly."""
 KIND_OF_STATUS = {
@@ -91,17 +90,6 @@ async def send_failure(call: Call, failure: Failure, wire: Wire, limits: Limits)
         headers.append((b"x-everup-trail", failure.trail.encode("ascii", "replace")))
     headers.extend(failure.headers)
     await send_whole(call, failure.status, headers, wire.encode_failure(failure, limits))
-
-
-def clean(headers: Headers) -> Headers:
-    """
-    Return headers none of which ends its line.
-
-    A model's name may be any provider's; what it holds must not end a header (S13).
-    """
-    if CONTROL.search(b"".join([value for _, value in headers])):
-        headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers]
-    return headers
 
 
 def not_now(_data: bytes) -> bool:

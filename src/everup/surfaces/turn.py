@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +28,17 @@ Headers = list[tuple[bytes, bytes]]
 
 CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def clean(headers: Headers) -> Headers:
+    """
+    Return headers none of which ends its line.
+
+    A model's name may be any provider's; what it holds must not end a header (S13).
+    """
+    if CONTROL.search(b"".join([value for _, value in headers])):
+        headers = [(name, CONTROL.sub(b"?", value)) for name, value in headers]
+    return headers
 
 
 class Turn(RequestResponseCycle):
@@ -154,15 +165,8 @@ class Turn(RequestResponseCycle):
             self.end()
 
     def head_of(self, status: int, headers: Headers) -> bytes:
-        """
-        Return an answer's head.
-
-        What would end a header's line is a question mark in it.
-        A model's name may be any provider's, and so may what a header tells of it (S13).
-        """
-        lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
-        if lines.count(b"\r") != len(headers) or HEADER_VALUE_RE.search(lines.replace(b"\r\n", b"")):
-            lines = b"".join([b"%b: %b\r\n" % (name, CONTROL.sub(b"?", value)) for name, value in headers])
+        """Return an answer's head."""
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in clean(headers)])
         self.response_started = True
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         return b"%b%b%b%b" % (STATUS_LINE[status], self.connection.door.date_line, lines, end)

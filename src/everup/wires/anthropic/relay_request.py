@@ -81,18 +81,23 @@ def encode_request(asked: Asked, candidate: Candidate, *, foreign: frozenset[str
 
 
 def merge_params(fields: dict[str, object], params: dict[str, object]) -> None:
-    """Configured params are added where the client said nothing."""
+    """Configured params are added where nothing is said; in some tables too."""
     for name, value in params.items():
-        said = fields.get(name)
         if name in OURS:
             continue
-        if said is None:
+        if fields.get(name) is None:
             fields[name] = value
-        elif name in MERGED and isinstance(said, Raw) and isinstance(value, dict) and bytes(said)[:1] == b"{":
-            entries = decode_fields(said)
-            added = {key: each for key, each in value.items() if key not in entries}
+        elif name in MERGED and isinstance(value, dict) and (said := entries_of(fields[name])) is not None:
+            added = {key: each for key, each in value.items() if key not in said}
             if added:
-                fields[name] = {**entries, **added}
+                fields[name] = {**said, **added}
+
+
+def entries_of(table: object) -> dict[str, object] | None:
+    """Return the entries of a table, raw or written already; None for anything else."""
+    if isinstance(table, Raw):
+        return dict(decode_fields(table)) if bytes(table)[:1] == b"{" else None
+    return table if isinstance(table, dict) else None
 
 
 def read_signatures(asked: Asked) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from everup.shapes.chat import Encoded
 from everup.wires.anthropic.cache import add_marks
 from everup.wires.anthropic.models import Traits, traits_of
 from everup.wires.anthropic.quirks import NO_SYSTEM_TURNS
-from everup.wires.anthropic.relay_request import MERGED, OURS
+from everup.wires.anthropic.relay_request import merge_params
 from everup.wires.anthropic.thinking_out import plan_thinking
 from everup.wires.anthropic.tools_out import FORCED, answer_tool, choice_of, tools_of
 from everup.wires.anthropic.turns_out import TurnsOut
@@ -72,7 +72,7 @@ def write_chat(chat: ChatRequest, candidate: Candidate, *, foreign: frozenset[st
         body["metadata"] = {"user_id": user_of(chat.user)}
     if chat.is_stream:
         body["stream"] = True
-    add_params(body, candidate.model.params)
+    merge_params(body, candidate.model.params)
     return Encoded(encode(body), (*dict.fromkeys(dropped), *chat.unread))
 
 
@@ -152,15 +152,3 @@ def user_of(user: str) -> str:
     if len(user) <= USER_CHARS_MAX and not PERSONAL.fullmatch(user):
         return user
     return "user_" + digest(user.encode("utf-8", "replace"))
-
-
-def add_params(body: Row, params: dict[str, object]) -> None:
-    """Configured params are added where the body says nothing; in some tables too."""
-    for name, value in params.items():
-        ours = body.get(name)
-        if name in OURS:
-            continue
-        if ours is None:
-            body[name] = value
-        elif name in MERGED and isinstance(ours, dict) and isinstance(value, dict):
-            body[name] = {**ours, **{key: each for key, each in value.items() if key not in ours}}
